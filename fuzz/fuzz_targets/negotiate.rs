@@ -1,0 +1,7 @@
+//! See `targets::negotiate`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| portable_sspi_fuzz::run(
+    portable_sspi_fuzz::targets::negotiate,
+    data
+));
