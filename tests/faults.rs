@@ -278,7 +278,7 @@ fn an_import_costs_the_same_with_thousands_of_claims() {
 // Clocks.
 
 // A library is preloaded, which the C compiler of this machine makes for programs of its own kind.
-#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
+#[cfg(all(target_env = "gnu", target_arch = "x86_64"))]
 #[test]
 fn the_time_of_day_does_not_matter() {
     let name = "the_time_of_day_does_not_matter";

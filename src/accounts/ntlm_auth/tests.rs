@@ -122,9 +122,13 @@ fn no_misbehaviour_is_a_verdict() {
 }
 
 #[test]
-fn a_helper_that_cannot_start_is_an_outage() {
+fn a_helper_that_ends_at_once_is_an_outage() {
     let problem = outage(fake("dies-at-once", 1, PATIENCE).ask(QUESTION));
     assert!(problem.contains("ended"), "{problem}");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_an_outage() {
     let config = NtlmAuthConfig { program: "/nonexistent/ntlm_auth".into(), ..NtlmAuthConfig::default() };
     let problem = outage(NtlmAuthHelper::new(config).unwrap().ask(QUESTION));
     assert!(problem.contains("/nonexistent/ntlm_auth cannot be started"), "{problem}");
