@@ -70,7 +70,12 @@ impl CheckedFile {
         let limit = self.stamp.size.saturating_add(1);
         (&self.file).take(limit).read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
         let stat = fs::fstat(&self.file).map_err(|errno| failed(path, errno.into()))?;
-        Ok((Stamp::of(&stat) == self.stamp && bytes.len() == size).then_some(bytes))
+        let mut now = Stamp::of(&stat);
+        // Another file was put in its place, which is no change of this one but shows in the time of the last change.
+        if stat.st_nlink == 0 {
+            now.changed = self.stamp.changed;
+        }
+        Ok((now == self.stamp && bytes.len() == size).then_some(bytes))
     }
 
     /// `length` bytes at `offset`. `None` if the file ends before.
@@ -190,12 +195,28 @@ mod tests {
         assert!(!stamp(2000).is_settled(now));
     }
 
+    fn write(path: &Path, text: &str) {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_while_it_is_read_is_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, new) = (directory.path().join("accounts"), directory.path().join("new"));
+        write(&path, "old");
+        let checked = CheckedFile::open(&path).unwrap();
+        write(&new, "new");
+        std::thread::sleep(Duration::from_millis(20));
+        std::fs::rename(new, &path).unwrap();
+        assert_eq!(**checked.read_all(&path).unwrap().unwrap(), *b"old");
+    }
+
     #[test]
     fn a_file_that_grows_or_shrinks_is_not_half_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("accounts");
-        std::fs::write(&path, "0123456789").unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        write(&path, "0123456789");
         let checked = CheckedFile::open(&path).unwrap();
         assert_eq!(*checked.read_at(&path, 2, 3).unwrap().unwrap(), b"234");
         std::fs::write(&path, "01234").unwrap();
