@@ -3,7 +3,7 @@
 //! The seeds are made of the published messages and of tokens of this library. After a change of either,
 //! `PORTABLE_SSPI_WRITE_SEEDS=1 cargo test --test fuzz_corpus` writes them anew.
 
-#![cfg(all(unix, feature = "ntlm"))]
+#![cfg(feature = "ntlm")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
