@@ -83,11 +83,17 @@ fn sixteen_importers_race_over_a_thousand_blobs() {
     let sspi = sspi(directory.path());
     let blobs: Vec<_> = (0..1000).map(|_| export(&sspi).unwrap()).collect();
     let (contested, left) = blobs.split_at(900);
-    let input = pack(contested);
+    let places = tempfile::tempdir().unwrap();
+    let start = places.path().join("start");
+    let input = pack(&[&[text(&start).as_bytes().to_vec()], contested].concat());
     let mut helpers: Vec<_> = (0..16).map(|_| Helper::start("import many", Some(directory.path()))).collect();
     for helper in &mut helpers {
         helper.go(&input);
     }
+    for helper in &mut helpers {
+        assert_eq!(helper.says(), "ready");
+    }
+    fs::write(&start, "").unwrap();
     let mut all = Vec::new();
     let mut winners = 0;
     for helper in helpers {

@@ -161,9 +161,16 @@ pub(crate) fn run() {
         }
         // The blobs, each behind its length; says the numbers of those that it got, in the order of its own.
         "import many" => {
-            let mut blobs: Vec<_> = unpack(&input).into_iter().enumerate().collect();
-            let mine = usize::try_from(std::process::id()).unwrap() % blobs.len();
+            let mut parts = unpack(&input).into_iter();
+            let start = std::path::PathBuf::from(String::from_utf8(parts.next().unwrap().to_vec()).unwrap());
+            let mut blobs: Vec<_> = parts.enumerate().collect();
+            // Processes whose numbers follow each other begin far apart.
+            let mine = usize::try_from(std::process::id()).unwrap().wrapping_mul(61) % blobs.len();
             blobs.rotate_left(mine);
+            println!("helper: ready");
+            while !start.exists() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
             let got = blobs.into_iter().filter(|(_, blob)| match sspi.import_security_context(None, blob) {
                 Ok(_) => true,
                 Err(Error::BlobRefused(BlobRefused::AlreadyImported)) => false,
