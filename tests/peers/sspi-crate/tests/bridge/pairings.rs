@@ -1,7 +1,7 @@
 //! The same scenarios for all four pairings of this library's NTLM and the crate's, each behind the crate's traits.
 
 use portable_sspi::sspi_crate;
-use sspi::{ClientRequestFlags, ErrorKind, Sspi, SspiEx};
+use sspi::{ClientRequestFlags, ErrorKind, Sspi};
 
 use crate::conversation::*;
 
