@@ -46,6 +46,7 @@ pub fn from_sspi_error(error: &sspi::Error) -> Error {
 }
 
 /// An error that the bridge itself raises.
+#[cfg(feature = "ntlm")]
 pub(super) fn refuse(kind: ErrorKind, why: &str) -> sspi::Error {
     sspi::Error::new(kind, why)
 }

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn an_nt_hash_is_one() {
-        let hash = sspi::NtlmHash::from_bytes(core::array::from_fn(|index| 0xF0 + index as u8));
+        let hash =
+            sspi::NtlmHash::from_bytes(core::array::from_fn(|index| 0xFF - u8::try_from(index).unwrap()));
         let theirs = AuthIdentityBuffers::from_utf8_with_hash("alice", "CORP", &hash);
         let Secret::NtHash(found) = identity(&theirs).unwrap().secret else { panic!("not a hash") };
         assert_eq!(found.expose(), hash.as_bytes());

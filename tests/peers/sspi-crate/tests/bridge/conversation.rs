@@ -40,7 +40,7 @@ pub(crate) struct Scenario<'a> {
     pub(crate) requirements: ClientRequestFlags,
     pub(crate) client_bindings: Option<&'a [u8]>,
     pub(crate) server_bindings: Option<&'a [u8]>,
-    pub(crate) on_the_way: fn(&mut Vec<u8>),
+    pub(crate) on_the_way: fn(&mut [u8]),
 }
 
 impl Default for Scenario<'_> {

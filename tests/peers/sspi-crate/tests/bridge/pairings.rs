@@ -5,13 +5,13 @@ use sspi::{ClientRequestFlags, ErrorKind, Sspi};
 
 use crate::conversation::*;
 
-/// `AV pairs` of the AUTHENTICATE end it; its MIC is at a fixed place, [MS-NLMP] 2.2.1.3.
-fn damage_the_mic(authenticate: &mut Vec<u8>) {
+/// The MIC's place in the AUTHENTICATE is fixed, [MS-NLMP] 2.2.1.3.
+fn damage_the_mic(authenticate: &mut [u8]) {
     authenticate[72] ^= 1;
 }
 
 /// A bit of the domain's name, which the MIC covers and the response does too.
-fn damage_the_names(authenticate: &mut Vec<u8>) {
+fn damage_the_names(authenticate: &mut [u8]) {
     let offset = u32::from_le_bytes(authenticate[32..36].try_into().unwrap());
     authenticate[usize::try_from(offset).unwrap()] ^= 1;
 }
