@@ -34,6 +34,8 @@ struct Readme;
 pub mod accounts;
 mod environment;
 mod registry;
+#[cfg(feature = "sspi")]
+pub mod sspi_crate;
 mod transfer;
 
 pub use environment::{SystemClock, SystemEntropy};
