@@ -54,8 +54,13 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
     agree("domain", text::to_utf16le(domain), message.domain)?;
 
     let nt_hash = owf::nt_hash(&Password::new(password));
-    let ntowf = owf::ntowf_v2(&nt_hash, user, domain);
-    let proof = owf::nt_proof_str(&ntowf, &challenge.server_challenge, response.temp);
+    let prove =
+        |ntowf: &SecretArray<16>| owf::nt_proof_str(ntowf, &challenge.server_challenge, response.temp);
+    // A server takes a name in upper case by either table.
+    let ntowf = owf::ntowf_v2_by_other_table(&nt_hash, user, domain)
+        .filter(|ntowf| prove(ntowf) == response.nt_proof_str)
+        .unwrap_or_else(|| owf::ntowf_v2(&nt_hash, user, domain));
+    let proof = prove(&ntowf);
     agree("NTProofStr", response.nt_proof_str, proof)?;
     if let Some((_, nonce)) = message.lm_response.split_last_chunk::<8>() {
         if message.lm_response.iter().any(|byte| *byte != 0) {

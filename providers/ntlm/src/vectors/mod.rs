@@ -85,7 +85,7 @@ impl Summary {
     fn print(&self, file: &str) {
         let mut text = format!("vectors of {file}: {} passed, {} failed\n", self.passed, self.failures.len());
         for (entry, count) in scope::NOT_YET.iter().zip(&self.not_yet).filter(|(_, count)| **count > 0) {
-            text += &format!("  not in scope yet: {} x {count} ({})\n", entry.kind, entry.reason);
+            text += &format!("  not run here: {} x {count} ({})\n", entry.kind, entry.reason);
         }
         std::io::stderr().write_all(text.as_bytes()).unwrap();
     }
