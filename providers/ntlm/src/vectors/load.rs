@@ -24,6 +24,13 @@ const BUILT_IN: [(&str, &str); 11] = [
     ("spnego", include_str!("../../testdata/vectors/spnego.json")),
 ];
 
+/// Vectors beyond the published ones, which another program computed: what is run beside the built-in ones.
+const INDEPENDENT: &str = include_str!("../../testdata/vectors/independent.json");
+
+pub(super) fn independent() -> Result<VectorFile, String> {
+    VectorFile::parse("independent", INDEPENDENT)
+}
+
 /// A set of vectors, never empty.
 #[derive(Debug)]
 pub(super) struct VectorFile {

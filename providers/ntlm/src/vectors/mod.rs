@@ -100,6 +100,15 @@ fn every_vector_is_reproduced() {
     assert!(summary.passed > 0, "{}: not one of its vectors is in scope", file.name);
 }
 
+/// Numbers other than 0, a counter in RandomPad, LMv2 alone, verdicts without a reason, and more of each attack.
+#[test]
+fn the_independent_vectors_are_reproduced() {
+    let file = load::independent().unwrap();
+    let summary = Summary::of(&file.vectors);
+    assert!(summary.failures.is_empty(), "{}", summary.failures.join("\n"));
+    assert_eq!(summary.passed, file.vectors.len());
+}
+
 #[test]
 fn the_built_in_vectors_are_complete() {
     let vectors = load::built_in().unwrap().vectors;
