@@ -8,7 +8,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use portable_sspi::ntlm::{MemoryAccounts, Ntlm, NtlmConfig, ServerNames};
 use portable_sspi::{
@@ -19,7 +18,7 @@ use rustix::process::{getegid, geteuid};
 
 use crate::handover::{Handover, Way};
 use crate::story::{heading, tell};
-use crate::{Outcome, PASSWORD_VARIABLE, frames};
+use crate::{Outcome, PASSWORD_VARIABLE, arrival, frames};
 
 /// Numbers that no account belongs to.
 const WORKER: u32 = 61_001;
@@ -64,11 +63,10 @@ pub fn run() -> Outcome<()> {
     let address = listener.local_addr()?.to_string();
     let mut client = Command::new(&cast.program);
     client.args(["client", &address]).env(PASSWORD_VARIABLE, &password);
-    let client = client.spawn()?;
+    let mut client = client.spawn()?;
 
     heading("The handshake, with the acceptor");
-    let (connection, _) = listener.accept()?;
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let connection = arrival::connection_of(&mut client, &listener)?;
     let mut context = authenticate(&sspi, &connection)?;
     let name = context.names().user_name;
     tell("acceptor", &format!("AcceptSecurityContext: this is {name:?}"));

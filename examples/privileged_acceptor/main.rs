@@ -13,6 +13,9 @@
 #[cfg(unix)]
 mod acceptor;
 #[cfg(unix)]
+#[path = "../handoff/arrival.rs"]
+mod arrival;
+#[cfg(unix)]
 #[path = "../handoff/client.rs"]
 mod client;
 #[cfg(unix)]
