@@ -271,6 +271,22 @@ fn lm_or_lmv2_alone_is_admitted_up_to_level_3_and_without_extended_session_secur
     }
 }
 
+/// LMv2 is of NTLMv2: what LM_KEY makes of the LM hash is for LM and NTLMv1.
+#[test]
+// MS-NLMP:3.4.5.1-ntlmv2
+fn lmv2_alone_has_the_key_of_ntlmv2_whatever_the_flags() {
+    for offered in [0, SIGN, SIGN | LM_KEY, SIGN | SEAL | LM_KEY] {
+        for lm_hashes in [false, true] {
+            let setup = Setup { server_policy: permissive(), lm_hashes, ..Setup::default() };
+            let at_server = setup.challenge(&old_client::negotiate(UNICODE | offered)).unwrap();
+            let answer = old_client::authenticate_as(Kind::LmV2, &at_server.challenge);
+            let key = old_client::key_of_lmv2(&answer.lm);
+            let context = setup.finish(at_server.context, &answer.write()).unwrap();
+            assert_eq!(context.session_key().expose(), &key, "{offered:#x}");
+        }
+    }
+}
+
 #[test]
 fn headers_of_every_length_are_read() {
     for header in [52, 64, 72] {

@@ -7,6 +7,8 @@ use portable_sspi_core::SecretArray;
 /// DES, [MS-NLMP] 6: encrypts a block under a key of 56 bits.
 #[must_use]
 pub(crate) fn des(key: &SecretArray<7>, block: &[u8; 8]) -> [u8; 8] {
+    #[cfg(test)]
+    super::work::DES_BLOCKS.set(super::work::DES_BLOCKS.get() + 1);
     let mut block = (*block).into();
     Des::new(expand(key).expose().into()).encrypt_block(&mut block);
     block.into()

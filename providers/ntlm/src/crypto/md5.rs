@@ -220,6 +220,8 @@ fn sums_of_round(words: &[u32; 16], constants: &[[u32; 4]; 4], first: usize, str
 /// The 64 steps for the block that `sums` are of. `between` has its turn after every four.
 #[inline(always)]
 pub(super) fn rounds(state: &mut State, sums: &Sums, between: &mut impl Between) {
+    #[cfg(test)]
+    super::work::MD5_BLOCKS.set(super::work::MD5_BLOCKS.get() + 1);
     let [first, second, third, fourth] = sums;
     let [one, two, three, four] = &ROTATIONS;
     let now = round(*state, first, one, between, |b, c, d| (0, d ^ (b & (c ^ d))));

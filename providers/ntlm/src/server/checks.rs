@@ -4,13 +4,12 @@
 //! `response` is the NTLMv2 response. LM and NTLMv1 have none: no AV pairs, no MIC, no channel bindings, no service name and
 //! no time, and each check says what becomes of that.
 
-use portable_sspi_core::{DenialReason, FileTime, LogonDenied, SecretArray};
+use portable_sspi_core::{DenialReason, FileTime, LogonDenied};
 use subtle::ConstantTimeEq;
 
 use crate::accounts::VerifiedLogon;
 use crate::config::{ChannelBindingPolicy, ServerPolicy};
-use crate::crypto::{keys, upcase};
-use crate::wire::authenticate::{self, Authenticate};
+use crate::crypto::upcase;
 use crate::wire::av_pair::{AvFlags, AvId, AvPairs};
 use crate::wire::nt_response::NtlmV2Response;
 
@@ -63,22 +62,22 @@ pub(super) struct MicChecked {
 impl MicChecked {
     /// The announcement in MsvAvFlags is under the proof, so it cannot be taken away; a message that announces a MIC and
     /// has none, or none that fits, is refused whatever else it says (CVE-2019-1040). Only NTLMv2 can announce one.
+    ///
+    /// `expected` is the MIC that [MS-NLMP] 3.2.5.1.2 computes; neither is there where the message has no room for one.
     pub(super) fn check(
         target_info: TargetInfoChecked,
-        exported_session_key: &SecretArray<16>,
-        [negotiate, challenge, authenticate]: [&[u8]; 3],
-        message: &Authenticate<'_>,
+        received: Option<[u8; 16]>,
+        expected: Option<[u8; 16]>,
         policy: &ServerPolicy,
     ) -> Result<Self, LogonDenied> {
         let TargetInfoChecked { client_flags, mic_is_due } = target_info;
         let missing = LogonDenied::new(DenialReason::MicMissing);
         if client_flags.contains(AvFlags::MIC_PRESENT) {
             // MS-NLMP:3.2.5.1.2-mic-missing
-            let (Some(mic), Some(parts)) = (message.mic, authenticate::with_zero_mic(authenticate)) else {
+            let (Some(mic), Some(expected)) = (received, expected) else {
                 return Err(missing);
             };
             // MS-NLMP:3.2.5.1.2-mic
-            let expected = keys::mic(exported_session_key, negotiate, challenge, &parts);
             if !bool::from(expected.ct_eq(&mic)) {
                 return Err(LogonDenied::new(DenialReason::MicMismatch));
             }

@@ -2,6 +2,10 @@
 
 mod checks;
 mod offer;
+#[cfg(test)]
+mod work_tests;
+
+use core::hint::black_box;
 
 use portable_sspi_core::{
     AscRet, ClientToken, ContextFlags, DenialReason, Environment, Error, FileTime, LogonDenied,
@@ -16,7 +20,7 @@ use crate::negotiation::{
     check_size, require, require_minimum, without_idle_key_exchange, without_protection,
 };
 use crate::session::{Established, Role};
-use crate::wire::authenticate::Authenticate;
+use crate::wire::authenticate::{self, Authenticate};
 use crate::wire::challenge::{self, Challenge};
 use crate::wire::negotiate::Negotiate;
 use crate::wire::nt_response::NtlmV2Response;
@@ -168,30 +172,37 @@ impl ChallengeSent {
             nt_response: message.nt_response,
             response: &response,
         };
-        let verified: VerifiedLogon = step.accounts.verify(&logon)?;
-
-        let target_info = checks::TargetInfoChecked::check(&verified, &sent, with_pairs)?;
-        let key_exchange_key =
-            key_exchange_key(&verified, &response, negotiated, &challenge.server_challenge, &message);
-        let exported_session_key = exported_session_key(&key_exchange_key, &message, negotiated)?;
-        let mic = checks::MicChecked::check(
-            target_info,
-            &exported_session_key,
-            [&self.negotiate, &self.challenge, authenticate_message],
+        let verdict: Result<VerifiedLogon, Error> = step.accounts.verify(&logon);
+        // Keys and MIC of a client that is refused are computed as well, out of a key that is nobody's, and for one that a
+        // later check refuses the search for its proof goes on to its end: all refusals take the same work.
+        let key_exchange_key = key_exchange_key(
+            verdict.as_ref().ok(),
+            &response,
+            negotiated,
+            &challenge.server_challenge,
             &message,
-            policy,
-        )?;
-        let own_bindings = step.channel_bindings.or(self.channel_bindings);
-        let bindings = checks::BindingsChecked::check(
-            mic,
-            own_bindings,
-            with_pairs,
-            policy.channel_bindings,
-            step.allow_missing_bindings,
-        )?;
-        let channel_bindings = bindings.compared();
-        let target = checks::TargetNameChecked::check(bindings, claimed_target, policy)?;
-        checks::check_time(&target, &sent, with_pairs, step.now, policy)?;
+        );
+        let exported_session_key = exported_session_key(&key_exchange_key, &message, negotiated)?;
+        let expected_mic =
+            self.expected_mic(&exported_session_key, authenticate_message, &message, with_pairs);
+        let verified = verdict?;
+        let checked = (|| {
+            let target_info = checks::TargetInfoChecked::check(&verified, &sent, with_pairs)?;
+            let mic = checks::MicChecked::check(target_info, message.mic, expected_mic, policy)?;
+            let bindings = checks::BindingsChecked::check(
+                mic,
+                step.channel_bindings.or(self.channel_bindings),
+                with_pairs,
+                policy.channel_bindings,
+                step.allow_missing_bindings,
+            )?;
+            let channel_bindings = bindings.compared();
+            let target = checks::TargetNameChecked::check(bindings, claimed_target, policy)?;
+            checks::check_time(&target, &sent, with_pairs, step.now, policy)?;
+            Ok((target, channel_bindings))
+        })();
+        let (target, channel_bindings) =
+            checked.inspect_err(|_: &LogonDenied| logon.finish_search(&verified))?;
 
         let client_token = ClientToken::new(verified.user_name, verified.domain_name, names.workstation);
         let negotiated = without_idle_key_exchange(negotiated);
@@ -207,6 +218,20 @@ impl ChallengeSent {
             start: step.now,
             expiry: FileTime::NEVER,
         })
+    }
+
+    /// The MIC that the message must have, where it has room for one and a response that can announce it.
+    fn expected_mic(
+        &self,
+        exported_session_key: &SecretArray<16>,
+        authenticate_message: &[u8],
+        message: &Authenticate<'_>,
+        with_pairs: Option<&NtlmV2Response<'_>>,
+    ) -> Option<[u8; 16]> {
+        let (Some(_), Some(_)) = (message.mic, with_pairs) else { return None };
+        let parts = authenticate::with_zero_mic(authenticate_message)?;
+        // Not to be put off until it is compared, which it is not where the client is refused.
+        Some(black_box(keys::mic(exported_session_key, &self.negotiate, &self.challenge, &parts)))
     }
 }
 
@@ -283,25 +308,28 @@ fn check_kind(
     }
 }
 
-/// KXKEY, [MS-NLMP] 3.4.5.1.
+/// KXKEY, [MS-NLMP] 3.4.5.1. Without a verified logon it is nobody's.
 fn key_exchange_key(
-    verified: &VerifiedLogon,
+    verified: Option<&VerifiedLogon>,
     response: &Response<'_>,
     negotiated: NegotiateFlags,
     server_challenge: &[u8; 8],
     message: &Authenticate<'_>,
 ) -> SecretArray<16> {
-    if response.ntlm_v2().is_some() {
+    let nobodys = SecretArray::new([0; 16]);
+    let base_key = verified.map_or(&nobodys, |verified| &verified.session_base_key);
+    // LMv2 alone is NTLMv2 as well, and which of the older ones it is only its verifier knows.
+    if response.ntlm_v2().is_some() || verified.is_some_and(|verified| verified.by_v2) {
         // MS-NLMP:3.4.5.1-ntlmv2
-        return verified.session_base_key.duplicate();
+        return base_key.duplicate();
     }
     let no_lm_hash = SecretArray::new([0; 8]);
     keys::key_exchange_key_v1(
-        &verified.session_base_key,
+        base_key,
         negotiated,
         server_challenge,
         message.lm_response,
-        verified.lm_session_key.as_ref().unwrap_or(&no_lm_hash),
+        verified.and_then(|verified| verified.lm_session_key.as_ref()).unwrap_or(&no_lm_hash),
     )
 }
 

@@ -117,6 +117,12 @@ pub(crate) fn proves(nt_response: &[u8], server_challenge: &[u8]) -> bool {
     nt_response[..16] == hmac(&ntowf, &[server_challenge, &nt_response[16..]])
 }
 
+/// SessionBaseKey of LMv2 alone, which is NTLMv2's rule over that proof.
+pub(crate) fn key_of_lmv2(lm_response: &[u8]) -> [u8; 16] {
+    let ntowf = hmac(&nt_hash(), &[&utf16("ALICE"), &utf16("CORP")]);
+    hmac(&ntowf, &[&lm_response[..16]])
+}
+
 /// The DES of each third of a key.
 pub(crate) fn desl(key: &[u8; 16], block: &[u8; 8]) -> [u8; 24] {
     let padded = [&key[..], &[0; 5]].concat();
