@@ -6,7 +6,8 @@ use portable_sspi_core::{DenialReason, Error, LogonDenied, Password, SecretArray
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::account_index::AccountIndex;
-use crate::crypto::{owf, owf_v1, upcase};
+use crate::crypto::owf::{self, NtHashKey, ResponseKeyNt};
+use crate::crypto::{owf_v1, upcase};
 use crate::wire::nt_response::NtlmV2Response;
 use crate::wire::response::Response;
 
@@ -159,11 +160,11 @@ impl NetworkLogon<'_> {
         may_fit: Choice,
         response: &NtlmV2Response<'_>,
     ) -> Option<SecretArray<16>> {
-        self.ntowf_v2_candidates(nt_hash, |ntowf_v2| {
-            let expected = owf::nt_proof_str(ntowf_v2, self.server_challenge, response.temp);
+        self.response_keys(nt_hash, |key| {
+            let expected = key.nt_proof_str(self.server_challenge, response.temp);
             // MS-NLMP:3.2.5.1.2-response
             bool::from(expected.ct_eq(&response.nt_proof_str) & may_fit)
-                .then(|| owf::session_base_key(ntowf_v2, &expected))
+                .then(|| key.session_base_key(&expected))
         })
     }
 
@@ -176,9 +177,9 @@ impl NetworkLogon<'_> {
         received: &[u8; 24],
     ) -> Option<SecretArray<16>> {
         let (proof, client_challenge) = received.split_first_chunk::<16>()?;
-        let by_lmv2 = self.ntowf_v2_candidates(nt_hash, |ntowf_v2| {
-            let expected = owf::nt_proof_str(ntowf_v2, self.server_challenge, client_challenge);
-            bool::from(expected.ct_eq(proof) & may_fit).then(|| owf::session_base_key(ntowf_v2, &expected))
+        let by_lmv2 = self.response_keys(nt_hash, |key| {
+            let expected = key.nt_proof_str(self.server_challenge, client_challenge);
+            bool::from(expected.ct_eq(proof) & may_fit).then(|| key.session_base_key(&expected))
         });
         let stand_in = SecretArray::new([0xA5; 16]);
         let fits = owf_v1::response(lm_hash.unwrap_or(&stand_in), self.server_challenge).ct_eq(received);
@@ -189,25 +190,23 @@ impl NetworkLogon<'_> {
     }
 
     /// Tries NTOWFv2 of each domain and each table for upper case that a client may have used.
-    fn ntowf_v2_candidates(
+    fn response_keys(
         &self,
         nt_hash: &SecretArray<16>,
-        mut fits: impl FnMut(&SecretArray<16>) -> Option<SecretArray<16>>,
+        mut fits: impl FnMut(&ResponseKeyNt) -> Option<SecretArray<16>>,
     ) -> Option<SecretArray<16>> {
-        let upper_domain = upcase::to_upper(self.domain_name);
-        // MS-NLMP:3.2.5.1.2-empty-domain
-        for domain in [self.domain_name, "", &upper_domain] {
-            let one = owf::ntowf_v2(nt_hash, self.user_name, domain);
-            let other = owf::ntowf_v2_by_other_table(nt_hash, self.user_name, domain);
-            for ntowf_v2 in core::iter::once(one).chain(other) {
+        let key = NtHashKey::new(nt_hash);
+        let mut try_domain = |domain: &str| {
+            owf::case_tables(self.user_name).find_map(|table| {
                 #[cfg(test)]
                 tests::TRIED.set(tests::TRIED.get() + 1);
-                if let Some(key) = fits(&ntowf_v2) {
-                    return Some(key);
-                }
-            }
-        }
-        None
+                fits(&ResponseKeyNt::new(&key.ntowf_v2(table, self.user_name, domain)))
+            })
+        };
+        // MS-NLMP:3.2.5.1.2-empty-domain
+        try_domain(self.domain_name)
+            .or_else(|| try_domain(""))
+            .or_else(|| try_domain(&upcase::to_upper(self.domain_name)))
     }
 }
 
@@ -393,7 +392,7 @@ mod tests {
         let temp = NtlmV2Response::write_temp(portable_sspi_core::FileTime(0), &[2; 8], &pairs);
         let response = |nt_hash: [u8; 16], user: &str| {
             let ntowf = owf::ntowf_v2(&SecretArray::new(nt_hash), user, "Corp");
-            [&owf::nt_proof_str(&ntowf, &[1; 8], &temp)[..], &temp].concat()
+            [&ResponseKeyNt::new(&ntowf).nt_proof_str(&[1; 8], &temp)[..], &temp].concat()
         };
         let wrong_password = work_of(&accounts, "alice", &response([9; 16], "alice"));
         assert_eq!(wrong_password, 3, "the domain as it came, none, and in upper case");

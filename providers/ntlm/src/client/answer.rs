@@ -5,7 +5,8 @@ use portable_sspi_core::{Error, FileTime, Misuse, SecretArray};
 use super::target_info::ClientPairs;
 use super::{Account, ClientStep, Logon};
 use crate::NegotiateFlags;
-use crate::crypto::{keys, owf, owf_v1};
+use crate::crypto::owf::ResponseKeyNt;
+use crate::crypto::{keys, owf_v1};
 use crate::negotiation::protects_messages;
 use crate::wire::challenge::Challenge;
 use crate::wire::nt_response::NtlmV2Response;
@@ -65,15 +66,15 @@ impl Answer {
         // MS-NLMP:3.1.5.1.2-time
         let time = server_pairs.timestamp().unwrap_or(now);
         let temp = NtlmV2Response::write_temp(time, client_challenge, &pairs);
-        let ntowf_v2 = owf::ntowf_v2(&account.nt_hash, &account.user, &account.domain);
-        let nt_proof_str = owf::nt_proof_str(&ntowf_v2, &challenge.server_challenge, &temp);
+        let key = &account.response_key_nt;
+        let nt_proof_str = key.nt_proof_str(&challenge.server_challenge, &temp);
         let lm_response =
             // MS-NLMP:3.1.5.2.1-no-lm
             if negotiated.contains(NegotiateFlags::DATAGRAM) && !challenge.target_info.is_empty() {
                 // [MS-NLMP] 3.1.5.2.1.
                 Vec::new()
             } else if step.policy.level.sends_lmv2() && server_pairs.timestamp().is_none() {
-                lmv2_response(&ntowf_v2, &challenge.server_challenge, client_challenge)
+                lmv2_response(key, &challenge.server_challenge, client_challenge)
             } else {
                 // "If [there is a time, the] LmChallengeResponse [..] is set to Z(24)", 3.1.5.1.2. Where there is none, LMv2
                 // would be a second proof without the AV pairs, for servers that still fall back to it.
@@ -84,7 +85,7 @@ impl Answer {
             nt_response: [&nt_proof_str[..], &temp].concat(),
             lm_response,
             // KXKEY of NTLMv2 is the SessionBaseKey itself, 3.4.5.1.
-            key_exchange_key: owf::session_base_key(&ntowf_v2, &nt_proof_str),
+            key_exchange_key: key.session_base_key(&nt_proof_str),
             announces_mic: true,
         })
     }
@@ -128,10 +129,10 @@ impl Answer {
 
 /// LMv2, [MS-NLMP] 3.3.2: the same HMAC as the NT proof, over the client's nonce alone.
 pub(crate) fn lmv2_response(
-    ntowf_v2: &SecretArray<16>,
+    key: &ResponseKeyNt,
     server_challenge: &[u8; 8],
     client_challenge: &[u8; 8],
 ) -> Vec<u8> {
     // MS-NLMP:3.3.2-lmv2
-    [&owf::nt_proof_str(ntowf_v2, server_challenge, client_challenge)[..], client_challenge].concat()
+    [&key.nt_proof_str(server_challenge, client_challenge)[..], client_challenge].concat()
 }
