@@ -200,7 +200,7 @@ impl NegotiateSent {
 }
 
 fn qualified_name(domain: &str, user: &str) -> String {
-    if domain.is_empty() { user.to_owned() } else { format!("{domain}\\{user}") }
+    if domain.is_empty() { user.to_owned() } else { [domain, "\\", user].concat() }
 }
 
 impl<'a> ClientStep<'a> {
