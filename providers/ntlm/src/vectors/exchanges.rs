@@ -55,11 +55,15 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
 
     let nt_hash = owf::nt_hash(&Password::new(password));
     let ntowf = owf::ntowf_v2(&nt_hash, user, domain);
-    let proof = owf::nt_proof_str(&ntowf, &challenge.server_challenge, response.temp);
+    let proof = owf::ResponseKeyNt::new(&ntowf).nt_proof_str(&challenge.server_challenge, response.temp);
     agree("NTProofStr", response.nt_proof_str, proof)?;
     if let Some((_, nonce)) = message.lm_response.split_last_chunk::<8>() {
         if message.lm_response.iter().any(|byte| *byte != 0) {
-            let lmv2 = client::answer::lmv2_response(&ntowf, &challenge.server_challenge, nonce);
+            let lmv2 = client::answer::lmv2_response(
+                &owf::ResponseKeyNt::new(&ntowf),
+                &challenge.server_challenge,
+                nonce,
+            );
             agree("LMv2 response", message.lm_response, lmv2)?;
         }
     }
@@ -75,7 +79,7 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
         .hex("ntowf", nt_hash.expose())
         .hex("ntowfv2", ntowf.expose())
         .hex("nt_proof_str", proof)
-        .hex("session_base_key", owf::session_base_key(&ntowf, &proof).expose())
+        .hex("session_base_key", owf::ResponseKeyNt::new(&ntowf).session_base_key(&proof).expose())
         .hex("exported_session_key", exported.expose())
         .hex("lm_response", message.lm_response)
         .optional_hex("mic", mic)
@@ -120,8 +124,8 @@ fn as_client(vector: &Vector) -> Result<Computed, String> {
     let nt_hash = owf::nt_hash(&Password::new(vector.text("password_str")?));
     let ntowf = owf::ntowf_v2(&nt_hash, user, domain);
     let temp = NtlmV2Response::write_temp(time, &client_challenge, &vector.bytes("target_info_sent")?);
-    let proof = owf::nt_proof_str(&ntowf, &challenge.server_challenge, &temp);
-    let session_base_key = owf::session_base_key(&ntowf, &proof);
+    let proof = owf::ResponseKeyNt::new(&ntowf).nt_proof_str(&challenge.server_challenge, &temp);
+    let session_base_key = owf::ResponseKeyNt::new(&ntowf).session_base_key(&proof);
 
     let published = vector.expected.get("authenticate").ok_or("expects no `authenticate`")?;
     let published = bytes_of("authenticate", published)?;

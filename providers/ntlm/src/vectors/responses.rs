@@ -49,7 +49,7 @@ fn ntlmv2_temp(vector: &Vector) -> Result<Computed, String> {
 fn lmv2_response(vector: &Vector) -> Result<Computed, String> {
     let ntowf = vector.secret("ntowfv2")?;
     let response = client::answer::lmv2_response(
-        &ntowf,
+        &owf::ResponseKeyNt::new(&ntowf),
         &vector.array("server_challenge")?,
         &vector.array("client_challenge")?,
     );
@@ -62,6 +62,7 @@ fn ntlmv2_response(vector: &Vector) -> Result<Computed, String> {
     if vector.optional("time").is_some() {
         agree("temp", temp(vector)?, &given)?;
     }
-    let proof = owf::nt_proof_str(&vector.secret("ntowfv2")?, &vector.array("server_challenge")?, &given);
+    let proof = owf::ResponseKeyNt::new(&vector.secret("ntowfv2")?)
+        .nt_proof_str(&vector.array("server_challenge")?, &given);
     Ok(Computed::default().hex("nt_proof_str", proof).hex("nt_response", [&proof[..], &given].concat()))
 }

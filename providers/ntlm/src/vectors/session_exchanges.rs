@@ -50,9 +50,8 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
         let ess = flags.contains(NegotiateFlags::EXTENDED_SESSIONSECURITY);
         let response = Response::parse(&message, &challenge.server_challenge, ess).map_err(explain)?;
         match response {
-            Response::NtlmV2(response) => {
-                owf::session_base_key(&owf::ntowf_v2(&nt_hash, user, domain), &response.nt_proof_str)
-            }
+            Response::NtlmV2(response) => owf::ResponseKeyNt::new(&owf::ntowf_v2(&nt_hash, user, domain))
+                .session_base_key(&response.nt_proof_str),
             Response::NtlmV1 { .. } => {
                 kxkey(owf_v1::session_base_key(&nt_hash), flags, &challenge, &message, &lm_hash)
             }
