@@ -333,14 +333,6 @@ fn vectors() -> Vec<Value> {
     vectors
 }
 
-/// Those of a file, whose path may start at the root of the workspace.
-fn vectors_of(path: impl AsRef<Path>) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let vectors: Vec<_> = file["vectors"].as_array().unwrap().to_vec();
-    vectors.into_iter().filter(|vector| vector["kind"] == "ntlm_auth_helper").collect()
-}
-
 fn lines(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
 }
