@@ -127,11 +127,8 @@ fn of_a_group_s_members_the_named_user_gets_it() {
     use std::os::unix::process::CommandExt;
 
     const WORKERS: u32 = 62_001;
-    if common::effective_user() != 0 {
-        return common::skipped(
-            "of_a_group_s_members_the_named_user_gets_it",
-            "needs root, to start processes of other users",
-        );
+    if !common::can_play_other_users("of_a_group_s_members_the_named_user_gets_it") {
+        return;
     }
     let shared = tempfile::Builder::new()
         .permissions(std::fs::Permissions::from_mode(0o755))

@@ -1,4 +1,5 @@
-//! Reads golden blobs as docs/blob-format.md says, with nothing of the library: so that the page can be believed.
+//! Reads golden blobs, and those that this host makes, as docs/blob-format.md says, with nothing of the library: so that the
+//! page can be believed.
 #![cfg(feature = "ntlm")]
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +8,8 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking; clippy exempts only the test functions themselves"
 )]
+
+mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,32 +73,69 @@ fn u16_at(bytes: &[u8], at: usize) -> u16 {
 // "The key".
 
 fn info(label_digest: Option<&[u8]>) -> Vec<u8> {
-    let parts: [&[u8]; 4] =
-        [b"portable-sspi exported context 1", b"golden machine", b"golden boot", b"golden user"];
-    let parts = parts.into_iter().chain(label_digest);
+    info_of([b"golden machine", b"golden boot", b"golden user"], label_digest)
+}
+
+/// Of machine, boot and owner.
+fn info_of(identity: [&[u8]; 3], label_digest: Option<&[u8]>) -> Vec<u8> {
+    let parts = [&b"portable-sspi exported context 1"[..]].into_iter().chain(identity).chain(label_digest);
     parts.flat_map(|part| [&(part.len() as u64).to_le_bytes()[..], part].concat()).collect()
+}
+
+fn hmac_sha256(key: &[u8], data: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref().to_vec()
 }
 
 /// RFC 5869, with one block of output.
 fn hkdf(salt: &[u8], input: &[u8], info: &[u8]) -> Vec<u8> {
-    let hmac =
-        |key: &[u8], data: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref().to_vec();
-    hmac(&hmac(salt, input), &[info, &[1]].concat())
+    hmac_sha256(&hmac_sha256(salt, input), &[info, &[1]].concat())
 }
 
 fn sha256(parts: &[&[u8]]) -> Vec<u8> {
     digest::digest(&digest::SHA256, &parts.concat()).as_ref().to_vec()
 }
 
+fn label_digest(label: &str) -> Vec<u8> {
+    sha256(&[b"portable-sspi audience label 1", label.as_bytes()])
+}
+
+fn hint(blob_id: &[u8], label: &str) -> Vec<u8> {
+    sha256(&[b"portable-sspi audience hint 1", blob_id, &label_digest(label)])[..16].to_vec()
+}
+
 fn payload(blob: &[u8], label: Option<&str>) -> Vec<u8> {
     let header = header_of_any_kind(blob);
-    let digest = label.map(|label| sha256(&[b"portable-sspi audience label 1", label.as_bytes()]));
+    let digest = label.map(label_digest);
     let key = hkdf(&header.blob_id, &[[0x11; 32], [0x22; 32]].concat(), &info(digest.as_deref()));
-    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).unwrap());
-    let (associated, sealed) = blob.split_at(header.length);
-    let mut sealed = sealed.to_vec();
-    let nonce = Nonce::assume_unique_for_key([0; 12]);
+    opened(&key, [0; 12], blob, header.length)
+}
+
+/// What is behind `start`, with the header as the associated data.
+fn opened(key: &[u8], nonce: [u8; 12], blob: &[u8], start: usize) -> Vec<u8> {
+    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).unwrap());
+    let associated = &blob[..header_of_any_kind(blob).length];
+    let mut sealed = blob[start..].to_vec();
+    let nonce = Nonce::assume_unique_for_key(nonce);
     key.open_in_place(nonce, Aad::from(associated), &mut sealed).unwrap().to_vec()
+}
+
+// "Fingerprints and ids".
+
+fn fingerprint(kind: &str, id: &[u8]) -> Vec<u8> {
+    let length = (kind.len() as u64).to_le_bytes();
+    sha256(&[b"portable-sspi fingerprint 1", &length, kind.as_bytes(), id])[..8].to_vec()
+}
+
+fn secret_id(secret: &[u8]) -> Vec<u8> {
+    hmac_sha256(secret, b"portable-sspi secret id 1")[..8].to_vec()
+}
+
+// "The claim".
+
+fn claim_path(boot_id: &[u8], expiry: u64, blob_id: &[u8]) -> String {
+    // A big-endian number in hexadecimal digits: the bytes as they stand.
+    let boot = hex::encode(fingerprint("boot", boot_id));
+    format!("window-{boot}-{}/{}", expiry / 64_000, hex::encode(blob_id))
 }
 
 // "The payload".
@@ -201,8 +241,7 @@ fn golden_blobs_are_as_the_page_says() {
 fn a_golden_blob_with_fields_is_as_the_page_says() {
     let blob = golden("v1-ntlm-acceptor-group-audience");
     let header = header(&blob);
-    let digest = sha256(&[b"portable-sspi audience label 1", b"golden audience"]);
-    let hint = sha256(&[b"portable-sspi audience hint 1", &header.blob_id, &digest])[..16].to_vec();
+    let hint = hint(&header.blob_id, "golden audience");
     assert_eq!(header.fields, [(1, vec![1]), (3, hint), (5, 1000u32.to_le_bytes().to_vec())]);
     check_ntlm(&payload(&blob, Some("golden audience")), true, 0);
 }
@@ -271,13 +310,11 @@ fn the_golden_stream_is_as_the_page_says() {
     assert_eq!((header.package.as_str(), header.length), ("", 104));
     let info = [&info(None)[..], b"stream 1"].concat();
     let key = hkdf(&header.blob_id, &[[0x11; 32], [0x22; 32]].concat(), &info);
-    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).unwrap());
     let length = u32::from_le_bytes(stream[104..108].try_into().unwrap());
     assert_eq!(length >> 31, 1, "the last chunk");
-    let mut chunk = stream[108..].to_vec();
-    assert_eq!(usize::try_from(length & 0x7FFF_FFFF).unwrap(), chunk.len());
-    let nonce = Nonce::assume_unique_for_key([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-    let mut records = &*key.open_in_place(nonce, Aad::from(&stream[..104]), &mut chunk).unwrap();
+    assert_eq!(usize::try_from(length & 0x7FFF_FFFF).unwrap(), stream.len() - 108);
+    let chunk = opened(&key, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], &stream, 108);
+    let mut records = &*chunk;
     let mut next = || {
         let (name_length, rest) = records.split_first().unwrap();
         let (name, rest) = rest.split_at(usize::from(*name_length));
@@ -297,11 +334,21 @@ fn the_golden_stream_is_as_the_page_says() {
 }
 
 #[test]
-fn the_example_on_the_page_is_right() {
+fn the_examples_on_the_page_are_right() {
     let page = fs::read_to_string(root().join("docs/blob-format.md")).unwrap();
     let key = hkdf(&[0x33; 16], &[[0x11; 32], [0x22; 32]].concat(), &info(None));
     for shown in [info(None), key] {
         assert!(page.contains(&format!("    {}\n", hex::encode(shown))));
+    }
+    for shown in [
+        hex::encode(fingerprint("machine", b"golden machine")),
+        hex::encode(fingerprint("boot", b"golden boot")),
+        hex::encode(fingerprint("owner", b"golden user")),
+        hex::encode(secret_id(&[0x11; 32])),
+        hex::encode(secret_id(&[0x22; 32])),
+        claim_path(b"golden boot", 301_000, &[0x33; 16]),
+    ] {
+        assert!(page.contains(&format!("`{shown}`")), "{shown}");
     }
 }
 
@@ -319,4 +366,132 @@ fn no_golden_blob_is_forgotten() {
         count += 1;
     }
     assert!(count >= 5, "{count}");
+}
+
+/// What this host makes, in each scope: the header's fingerprints and ids, the key and the claim, from what the page names.
+#[cfg(target_os = "linux")]
+mod of_this_host {
+    use std::os::unix::fs::MetadataExt;
+
+    use portable_sspi::{
+        ApplicationKey, Audience, AudienceLabel, Claims, ExportOptions, HostKeyScope, SecretArray,
+    };
+
+    use super::common::{context, effective_user, key_directory, sspi_in};
+    use super::*;
+
+    fn id(path: &str) -> Option<Vec<u8>> {
+        let id = fs::read(path).ok()?.trim_ascii().to_vec();
+        (!id.is_empty() && id != b"uninitialized").then_some(id)
+    }
+
+    fn machine_id() -> Vec<u8> {
+        let id = id("/etc/machine-id").or_else(|| id("/var/lib/dbus/machine-id"));
+        id.unwrap_or_else(|| b"no machine id".to_vec())
+    }
+
+    fn boot_id() -> Vec<u8> {
+        let id = id("/proc/sys/kernel/random/boot_id").unwrap();
+        match fs::read_link("/proc/self/ns/time") {
+            Ok(namespace) if namespace.to_str() != Some("time:[4026531834]") => {
+                [&id, &b" in "[..], namespace.to_str().unwrap().as_bytes()].concat()
+            }
+            _ => id,
+        }
+    }
+
+    /// A scope in a directory of its own, its field in the header, and its owner in the key.
+    struct Case {
+        scope: HostKeyScope,
+        field: Option<u8>,
+        owner: Vec<u8>,
+        key: Option<[u8; 32]>,
+        claims: bool,
+    }
+
+    fn cases(parent: &Path) -> Vec<Case> {
+        let (user, group) = (effective_user(), fs::metadata(parent).unwrap().gid());
+        let (user_bytes, group_bytes) = (user.to_le_bytes(), group.to_le_bytes());
+        let case = |scope, field, owner: &[&[u8]]| Case {
+            scope,
+            field,
+            owner: owner.concat(),
+            key: None,
+            claims: true,
+        };
+        let given = || ApplicationKey::from_bytes(SecretArray::new([0x5C; 32]));
+        let application = |claims| HostKeyScope::Application { key: given(), claims };
+        let directory = parent.join("keys");
+        vec![
+            case(HostKeyScope::user_directory(&directory), None, &[b"uid ", &user_bytes]),
+            case(
+                HostKeyScope::Group { directory: directory.clone(), group, owner: user },
+                Some(1),
+                &[b"gid ", &group_bytes, b" of uid ", &user_bytes],
+            ),
+            case(
+                HostKeyScope::Host { directory: directory.clone(), owner: user },
+                Some(2),
+                &[b"host of uid ", &user_bytes],
+            ),
+            Case {
+                key: Some([0x5C; 32]),
+                ..case(application(Claims::Directory(directory)), Some(3), &[b"application"])
+            },
+            Case {
+                key: Some([0x5C; 32]),
+                claims: false,
+                ..case(application(Claims::ReplaysPossible), Some(3), &[b"application, replays possible"])
+            },
+        ]
+    }
+
+    #[test]
+    fn blobs_are_as_the_page_says() {
+        for number in 0..5 {
+            let parent = key_directory();
+            let Case { scope, field, owner, key, claims } = cases(parent.path()).swap_remove(number);
+            let sspi = sspi_in(scope, &["of this host"]);
+            let audience =
+                Audience { label: Some(AudienceLabel::new("of this host")), user: Some(effective_user()) };
+            let options = ExportOptions { audience, ..ExportOptions::default() };
+            let blob = sspi.export_security_context(context(&sspi, 1), &options).unwrap();
+            let header = header(&blob);
+            assert_eq!(header.expiry - header.creation, 300_000);
+
+            let keys = parent.path().join("keys");
+            let claim = keys.join(claim_path(&boot_id(), header.expiry, &header.blob_id));
+            let secret = || fs::read(keys.join("host-key/secret")).unwrap();
+            let (secret, seed) = match (key, claims) {
+                (None, _) => (secret(), fs::read(claim.with_file_name("secret")).unwrap()),
+                (Some(key), true) => {
+                    (hmac_sha256(&key, &secret()), fs::read(claim.with_file_name("secret")).unwrap())
+                }
+                (Some(key), false) => (key.to_vec(), vec![0; 32]),
+            };
+            let machine = if field == Some(3) { b"any machine".to_vec() } else { machine_id() };
+            assert_eq!(blob[16..24], fingerprint("machine", &machine), "{number}");
+            assert_eq!(blob[24..32], fingerprint("boot", &boot_id()), "{number}");
+            assert_eq!(blob[32..40], fingerprint("owner", &owner), "{number}");
+            assert_eq!(blob[40..48], secret_id(&secret), "{number}");
+            let seed_id = if claims { secret_id(&seed) } else { vec![0; 8] };
+            assert_eq!(blob[48..56], seed_id, "{number}");
+            let fields = field.map(|code| (1, vec![code])).into_iter().chain([
+                (3, hint(&header.blob_id, "of this host")),
+                (5, effective_user().to_le_bytes().to_vec()),
+            ]);
+            assert_eq!(header.fields, fields.collect::<Vec<_>>(), "{number}");
+
+            let info = info_of([&machine, &boot_id(), &owner], Some(&label_digest("of this host")));
+            let key = hkdf(&header.blob_id, &[secret, seed].concat(), &info);
+            let payload = opened(&key, [0; 12], &blob, header.length);
+            assert_eq!(header.package.len() + blob.len(), 3 + header.length + payload.len() + 16, "{number}");
+            assert!(payload.windows(16).any(|window| window == [1; 16]), "the toy context's key");
+
+            assert!(!claim.exists());
+            sspi.import_security_context(None, &blob).unwrap();
+            assert_eq!(claim.exists(), claims, "{number}");
+            assert!(!claims || fs::metadata(&claim).unwrap().len() == 0);
+        }
+    }
 }

@@ -90,6 +90,33 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
+/// What a process with that umask says to an export, after `change` of its command.
+#[cfg(unix)]
+fn export_under_umask(
+    umask: &str,
+    program: &Path,
+    directory: &Path,
+    change: impl FnOnce(&mut Command),
+) -> String {
+    // Through a shell, as this process' umask belongs to all its threads.
+    let mut helper =
+        process::Helper::start_program(Path::new("/bin/sh"), "export", Some(directory), |command| {
+            let mut shell = Command::new("/bin/sh");
+            shell.arg("-c").arg(format!(
+                "umask {umask}; exec '{}' --exact helper_process --ignored --nocapture",
+                program.display()
+            ));
+            for (name, value) in command.get_envs() {
+                shell.env(name, value.unwrap_or_default());
+            }
+            shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+            change(&mut shell);
+            *command = shell;
+        });
+    helper.go(&[1]);
+    helper.result()
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_made_is_closed_to_others_whatever_the_umask() {
@@ -97,23 +124,8 @@ fn what_is_made_is_closed_to_others_whatever_the_umask() {
     away_from_a_window_s_end();
     for umask in ["000", "022", "377"] {
         let directory = parent.path().join(umask);
-        // Through a shell, as this process' umask belongs to all its threads.
         let program = std::env::current_exe().unwrap();
-        let mut helper =
-            process::Helper::start_program(Path::new("/bin/sh"), "export", Some(&directory), |command| {
-                let mut shell = Command::new("/bin/sh");
-                shell.arg("-c").arg(format!(
-                    "umask {umask}; exec '{}' --exact helper_process --ignored --nocapture",
-                    program.display()
-                ));
-                for (name, value) in command.get_envs() {
-                    shell.env(name, value.unwrap_or_default());
-                }
-                shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-                *command = shell;
-            });
-        helper.go(&[1]);
-        let blob = hex::decode(helper.result()).unwrap();
+        let blob = hex::decode(export_under_umask(umask, &program, &directory, |_| {})).unwrap();
         let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(&directory), 0o700);
         assert_eq!(mode(&directory.join("host-key")), 0o700);
@@ -122,6 +134,38 @@ fn what_is_made_is_closed_to_others_whatever_the_umask() {
         assert_eq!(mode(&only_window(&directory).join("secret")), 0o600);
         sspi(&directory).import_security_context(None, &blob).unwrap();
     }
+}
+
+/// Root reads what nobody may read, so it takes another user to see it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_umask_that_takes_all_rights_leaves_nothing_in_the_way() {
+    use std::os::unix::process::CommandExt;
+
+    const USER: u32 = 61_001;
+    if !common::can_play_other_users("a_umask_that_takes_all_rights_leaves_nothing_in_the_way") {
+        return;
+    }
+    // Another user must be able to run this program.
+    let parent =
+        tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir_in("/tmp").unwrap();
+    let program = parent.path().join("helper");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let home = parent.path().join("home");
+    fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(USER), Some(USER)).unwrap();
+    let directory = home.join("keys");
+    let export_under = |umask| {
+        export_under_umask(umask, &program, &directory, |command| {
+            command.uid(USER).gid(USER).current_dir("/");
+        })
+    };
+    for umask in ["777", "477"] {
+        let refused = export_under(umask);
+        assert!(refused.contains(directory.to_str().unwrap()) && refused.contains("umask"), "{refused}");
+        assert!(!directory.exists());
+    }
+    assert!(hex::decode(export_under("377")).is_ok());
 }
 
 #[cfg(unix)]
@@ -218,12 +262,12 @@ fn something_else_in_a_directory_s_place_is_refused() {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_belongs_to_another_user_is_refused() {
+    if !common::can_play_other_users("what_belongs_to_another_user_is_refused") {
+        return;
+    }
     let (directory, _, blob) = in_use();
     let secret = directory.path().join("host-key/secret");
-    if std::os::unix::fs::chown(&secret, Some(65533), None).is_err() {
-        let said = b"NOT TESTED: what_belongs_to_another_user_is_refused needs root, to give files away\n";
-        return std::io::Write::write_all(&mut std::io::stderr(), said).unwrap();
-    }
+    std::os::unix::fs::chown(&secret, Some(65533), None).unwrap();
     assert_refused(directory.path(), &blob, &secret, "belongs to user 65533, not to user 0");
     std::os::unix::fs::chown(&secret, Some(0), None).unwrap();
     for path in
@@ -349,8 +393,7 @@ fn what_a_dead_process_left_blocks_nothing() {
 fn no_file_descriptor_reaches_a_child() {
     let (_directory, _sspi, _blob) = in_use();
     if !Path::new("/proc/self/fd").exists() {
-        let said = b"NOT TESTED: no_file_descriptor_reaches_a_child needs /proc\n";
-        return std::io::Write::write_all(&mut std::io::stderr(), said).unwrap();
+        return common::skipped("no_file_descriptor_reaches_a_child", "needs /proc");
     }
     let listed = Command::new("/bin/sh").args(["-c", "ls -l /proc/self/fd"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();

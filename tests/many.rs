@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use common::process::{self, Helper};
 use common::toy_provider::ToyProvider;
-use common::{context, key_directory, sspi};
+use common::{context, key_directory, sspi, sspi_in};
 use portable_sspi::{
-    AcceptRequest, AcquireRequest, BlobRefused, Error, ExportAllError, ExportFlags, ExportOptions, Misuse,
-    SecurityContext, Sspi, SspiConfig, Step, Unavailable,
+    AcceptRequest, AcquireRequest, ApplicationKey, BlobRefused, Claims, Error, ExportAllError, ExportFlags,
+    ExportOptions, HostKeyScope, Misuse, SecretArray, SecurityContext, Sspi, SspiConfig, Step, Unavailable,
 };
 
 type Context = Box<dyn SecurityContext>;
@@ -107,10 +107,15 @@ fn import(sspi: &Sspi, bytes: &[u8]) -> (usize, Option<BlobRefused>) {
     (count, end)
 }
 
+/// With its fields, which those of other scopes than the default have.
+fn header_length(stream: &[u8]) -> usize {
+    usize::from(u16::from_le_bytes(stream[10..12].try_into().unwrap()))
+}
+
 /// Where the chunks are: each with its prefix.
 fn chunks(stream: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut chunks = Vec::new();
-    let mut start = HEADER;
+    let mut start = header_length(stream);
     while start < stream.len() {
         let prefix = u32::from_le_bytes(stream[start..start + 4].try_into().unwrap());
         let end = start + 4 + usize::try_from(prefix & 0x7FFF_FFFF).unwrap();
@@ -264,7 +269,7 @@ impl<F: FnMut(&[u8])> Write for Breaks<'_, F> {
 /// Around every border of the stream: where it can break.
 fn borders(stream: &[u8]) -> Vec<usize> {
     let ends = chunks(stream).into_iter().flat_map(|chunk| [chunk.start + 4, chunk.end]);
-    let mut borders: Vec<_> = [0, HEADER]
+    let mut borders: Vec<_> = [0, header_length(stream)]
         .into_iter()
         .chain(ends)
         .flat_map(|border| [border.saturating_sub(1), border, border + 1])
@@ -328,6 +333,26 @@ fn where_an_importer_was_first_each_context_lives_once() {
             assert_eq!(position, imported.get() + offset);
             assert_is_numbered(&sspi, &mut context, position);
         }
+    }
+}
+
+/// Where nobody claims, nobody can withdraw either: an importer may have whatever was written.
+#[test]
+fn without_claims_what_was_written_is_not_given_back() {
+    const COUNT: usize = 20_000;
+    let key = ApplicationKey::from_bytes(SecretArray::new([1; 32]));
+    let scope = HostKeyScope::Application { key, claims: Claims::ReplaysPossible };
+    let sspi = sspi_in(scope, &[]);
+    let all = stream(&sspi, COUNT);
+    for left in borders(&all) {
+        let mut taken = Vec::new();
+        let writer = Breaks { left, taken: &mut taken, before_failing: |_: &[u8]| {} };
+        let failed = sspi.export_all(contexts(&sspi, COUNT), writer, &OPTIONS).unwrap_err();
+        let (imported, _) = import(&sspi, &taken);
+        assert_eq!(imported > 0, left >= chunks(&all)[0].end, "broken after {left}");
+        assert_eq!(failed.handed_over, imported, "broken after {left}");
+        let mut positions = failed.contexts.iter().map(|(position, _)| *position);
+        assert!(positions.by_ref().eq(imported..COUNT), "broken after {left}");
     }
 }
 

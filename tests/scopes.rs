@@ -19,7 +19,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use common::process::{self, Helper, SCOPE};
-use common::{context, effective_user, key_directory, skipped, sspi_in};
+use common::{can_play_other_users, context, effective_user, key_directory, skipped, sspi_in};
 use portable_sspi::{
     ApplicationKey, BlobRefused, Claims, Error, ExportOptions, HostKeyScope, SecretArray, SecurityStatus,
     Sspi, Unavailable,
@@ -47,8 +47,7 @@ struct Shared {
 impl Shared {
     /// `None`, and a word about it, without root.
     fn new(test: &str) -> Option<Self> {
-        if effective_user() != 0 {
-            skipped(test, "needs root, to start processes of other users");
+        if !can_play_other_users(test) {
             return None;
         }
         let directory =

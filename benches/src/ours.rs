@@ -125,8 +125,8 @@ impl Ours {
             let (took, blobs) =
                 stopwatch(|| contexts.map(|context| self.export(context)).collect::<Vec<_>>());
             exporting += took;
-            let import = |blob| self.sspi.import_security_context(Some("NTLM"), blob).expect("imported");
-            let (took, imported) = stopwatch(|| blobs.iter().map(|blob| import(blob)).collect::<Vec<_>>());
+            let (took, imported) =
+                stopwatch(|| blobs.iter().map(|blob| self.import(blob)).collect::<Vec<_>>());
             importing += took;
             prepared.extend(imported);
         }
@@ -136,6 +136,11 @@ impl Ours {
     /// The exported context of `server`.
     pub fn export(&self, server: Box<dyn SecurityContext>) -> Vec<u8> {
         self.sspi.export_security_context(server, &ExportOptions::default()).expect("exported")
+    }
+
+    /// The context that was exported.
+    pub fn import(&self, blob: &[u8]) -> Box<dyn SecurityContext> {
+        self.sspi.import_security_context(Some("NTLM"), blob).expect("imported")
     }
 
     fn initialize(&self, context: Option<PartialContext>, token: Option<&[u8]>) -> Step {

@@ -14,7 +14,7 @@ use portable_sspi::{
 
 use crate::handover::{Handover, Way};
 use crate::story::{heading, tell};
-use crate::{Outcome, PASSWORD_VARIABLE, frames};
+use crate::{Outcome, PASSWORD_VARIABLE, arrival, frames};
 
 pub fn run() -> Outcome<()> {
     let password = random_password()?;
@@ -27,13 +27,12 @@ pub fn run() -> Outcome<()> {
     tell("acceptor", &format!("started the worker, process {}", worker.id()));
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
-    let client =
+    let mut client =
         Command::new(&program).args(["client", &address]).env(PASSWORD_VARIABLE, &password).spawn()?;
     tell("acceptor", &format!("started the client, process {}", client.id()));
 
     heading("The handshake");
-    let (connection, _) = listener.accept()?;
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let connection = arrival::connection_of(&mut client, &listener)?;
     let mut context = authenticate(&sspi, &connection)?;
     let name = context.names().user_name;
     tell("acceptor", &format!("AcceptSecurityContext: this is {name:?}"));
@@ -75,9 +74,14 @@ fn refusals(sspi: &Sspi, password: &str, used: &[u8]) -> Outcome<()> {
     }
     refused("a blob with one bit changed", sspi, &changed, &BlobRefused::Damaged)?;
 
-    let elsewhere = tempfile::tempdir()?;
+    let elsewhere =
+        tempfile::tempdir().map_err(|error| format!("no place for another host's key: {error}"))?;
     let other_host = self::sspi(password, Some(&elsewhere.path().join("host-key")))?;
+    // Its first export makes its key.
+    let theirs = other_host
+        .export_security_context(local_context(&other_host, password)?, &ExportOptions::default())?;
     refused("a good blob under another host's key", &other_host, &fresh, &BlobRefused::HostKeyGone)?;
+    refused("and the other way round", sspi, &theirs, &BlobRefused::HostKeyGone)?;
 
     let options = ExportOptions { lifetime: Duration::from_millis(50), ..ExportOptions::default() };
     let short_lived = sspi.export_security_context(local_context(sspi, password)?, &options)?;

@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, reason = "the modules of an example are nobody else's")]
 
 mod acceptor;
+mod arrival;
 mod client;
 mod frames;
 #[path = "../http_service/handover/mod.rs"]

@@ -8,7 +8,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use portable_sspi::ntlm::{MemoryAccounts, Ntlm, NtlmConfig, ServerNames};
 use portable_sspi::{
@@ -19,7 +18,7 @@ use rustix::process::{getegid, geteuid};
 
 use crate::handover::{Handover, Way};
 use crate::story::{heading, tell};
-use crate::{Outcome, PASSWORD_VARIABLE, frames};
+use crate::{Outcome, PASSWORD_VARIABLE, arrival, frames};
 
 /// Numbers that no account belongs to.
 const WORKER: u32 = 61_001;
@@ -31,8 +30,8 @@ const WORKERS: u32 = 62_001;
 struct Cast {
     acceptor: u32,
     group: u32,
-    /// Otherwise all are the same user, who cannot start processes of others.
-    is_root: bool,
+    /// Otherwise all are the same user.
+    others_can_be_started: bool,
     program: PathBuf,
     host_key: PathBuf,
 }
@@ -42,7 +41,7 @@ impl Cast {
     fn command(&self, what: &str, user: u32, group: u32) -> Command {
         let mut command = Command::new(&self.program);
         command.args([what, &self.group.to_string(), &self.acceptor.to_string()]).arg(&self.host_key);
-        if self.is_root {
+        if self.others_can_be_started {
             // This also leaves all other groups.
             command.uid(user).gid(group).current_dir("/");
         }
@@ -64,11 +63,10 @@ pub fn run() -> Outcome<()> {
     let address = listener.local_addr()?.to_string();
     let mut client = Command::new(&cast.program);
     client.args(["client", &address]).env(PASSWORD_VARIABLE, &password);
-    let client = client.spawn()?;
+    let mut client = client.spawn()?;
 
     heading("The handshake, with the acceptor");
-    let (connection, _) = listener.accept()?;
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let connection = arrival::connection_of(&mut client, &listener)?;
     let mut context = authenticate(&sspi, &connection)?;
     let name = context.names().user_name;
     tell("acceptor", &format!("AcceptSecurityContext: this is {name:?}"));
@@ -83,7 +81,7 @@ pub fn run() -> Outcome<()> {
         // Copies of the client's context for the attempts; nothing is ever encrypted with them.
         Ok(sspi.export_security_context_keeping_original(context.as_ref(), &options)?)
     };
-    if cast.is_root {
+    if cast.others_can_be_started {
         let blob = fresh(Audience::default())?;
         let stranger = attempt(&cast, STRANGER, STRANGER, &blob)?;
         expect("a user outside the group", &stranger, "Permission denied")?;
@@ -97,14 +95,14 @@ pub fn run() -> Outcome<()> {
         )?;
         expect("the same once more", &attempt(&cast, OTHER_WORKER, WORKERS, &blob)?, "imported before")?;
     } else {
-        tell("acceptor", "not root: cannot start processes of other users, so their attempts are NOT shown");
+        tell("acceptor", "cannot start processes of other users, so their attempts are NOT shown");
         let blob = fresh(Audience { user: Some(cast.acceptor.wrapping_add(1)), ..Audience::default() })?;
         let refused = attempt(&cast, cast.acceptor, cast.group, &blob)?;
         expect("this user, for whom it is not meant", &refused, "is meant for a process of the user")?;
     }
 
     heading("The hand-over");
-    let user = if cast.is_root { WORKER } else { cast.acceptor };
+    let user = if cast.others_can_be_started { WORKER } else { cast.acceptor };
     let options = ExportOptions {
         audience: Audience { user: Some(user), ..Audience::default() },
         ..ExportOptions::default()
@@ -123,16 +121,25 @@ fn cast(directory: &Path) -> Outcome<Cast> {
     let (acceptor, group) = (geteuid().as_raw(), getegid().as_raw());
     let program = std::env::current_exe()?;
     let host_key = directory.join("host-key");
-    if acceptor != 0 {
+    if !others_can_be_started() {
         heading(
-            "This is not root: acceptor and worker are the same user, who shares the host key with his group",
+            "This is not root, or not with its rights: acceptor and worker are the same user, who shares the host key \
+             with his group",
         );
-        return Ok(Cast { acceptor, group, is_root: false, program, host_key });
+        return Ok(Cast { acceptor, group, others_can_be_started: false, program, host_key });
     }
     // Others may not reach where this program was built.
     let copy = directory.join("privileged_acceptor");
     fs::copy(program, &copy)?;
-    Ok(Cast { acceptor, group: WORKERS, is_root: true, program: copy, host_key })
+    Ok(Cast { acceptor, group: WORKERS, others_can_be_started: true, program: copy, host_key })
+}
+
+/// Root can start processes of other users, but not where a container has taken its capabilities, nor in a user namespace
+/// that has no other users.
+fn others_can_be_started() -> bool {
+    let mut nothing = Command::new("/bin/sh");
+    nothing.args(["-c", ":"]).uid(WORKER).gid(WORKERS).current_dir("/");
+    geteuid().is_root() && nothing.status().is_ok_and(|status| status.success())
 }
 
 fn sspi(cast: &Cast, password: &str) -> Outcome<Sspi> {

@@ -5,13 +5,17 @@
 //! group's members import. Then others try their luck: a user outside the group, and a member for whom the context is
 //! not meant.
 //!
-//! `cargo run --example privileged_acceptor` as root starts processes of users that no account belongs to. Without root it
-//! says so, and shows the same with one user in the part of all. It exits with an error if anything is not as it should be.
+//! `cargo run --example privileged_acceptor` as root starts processes of users that no account belongs to. Where it
+//! cannot, it says so, and shows the same with one user in the part of all. It exits with an error if anything is not as it
+//! should be.
 
 #![allow(unreachable_pub, reason = "the modules of an example are nobody else's")]
 
 #[cfg(unix)]
 mod acceptor;
+#[cfg(unix)]
+#[path = "../handoff/arrival.rs"]
+mod arrival;
 #[cfg(unix)]
 #[path = "../handoff/client.rs"]
 mod client;

@@ -25,8 +25,9 @@ impl Sspi {
     ///
     /// # Errors
     /// With all the contexts that may go on here. When the stream breaks, this function tries to claim it itself: if it is first,
-    /// no importer can have any context, and all of them are given back, as they were. Otherwise those are given back whose
-    /// bytes were not written in full; the importer has the others, or they are gone with it.
+    /// no importer can have any context, and all of them are given back, as they were. Otherwise, and always with
+    /// [`Claims::ReplaysPossible`](crate::Claims), those are given back whose bytes were not written in full; the importer
+    /// has the others, or they are gone with it.
     pub fn export_all(
         &self,
         contexts: impl IntoIterator<Item = Box<dyn SecurityContext>>,
@@ -149,7 +150,7 @@ pub struct ExportAllError {
     pub error: Error,
     /// The contexts that go on here, as they were, in order, each with its position.
     pub contexts: Vec<(usize, Box<dyn SecurityContext>)>,
-    /// How many don't: an importer had claimed the stream, and may have them.
+    /// How many don't: an importer may have them, as it had claimed the stream, or as no claims are kept.
     pub handed_over: usize,
 }
 

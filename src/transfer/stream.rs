@@ -182,8 +182,11 @@ impl<W: Write> StreamWriter<W> {
     }
 
     /// Claims the stream, as an importer would: if it is `true`, no importer has it nor ever will, whatever was written.
+    ///
+    /// Where no claims are kept, nothing can be withdrawn: importers don't look for any.
     pub(crate) fn withdraw(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.claim(&self.header.blob_id).is_ok())
+        let slot = self.slot.as_ref().filter(|slot| slot.claims_are_kept());
+        slot.is_some_and(|slot| slot.claim(&self.header.blob_id).is_ok())
     }
 
     fn record(&mut self, parts: &[&[u8]]) -> Result<(), Error> {

@@ -39,6 +39,32 @@ pub(crate) fn effective_user() -> u32 {
     tempfile::tempfile().unwrap().metadata().unwrap().uid()
 }
 
+/// Whether this test can start processes of other users and give files away; says so if not. Root can, but not where a
+/// container has taken its capabilities, nor in a user namespace that has no other users.
+#[cfg(unix)]
+pub(crate) fn can_play_other_users(test: &str) -> bool {
+    use std::os::unix::fs::chown;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    // A user namespace can have some numbers and not others.
+    const NUMBERS: [u32; 6] = [61_001, 61_003, 62_001, 65_533, 65_534, 0];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let can = effective_user() == 0
+        && NUMBERS.iter().all(|number| chown(file.path(), Some(*number), Some(*number)).is_ok())
+        && Command::new("/bin/sh")
+            .args(["-c", ":"])
+            .uid(61_001)
+            .gid(62_001)
+            .current_dir("/")
+            .status()
+            .is_ok_and(|status| status.success());
+    if !can {
+        skipped(test, "needs root, to start processes of other users");
+    }
+    can
+}
+
 /// Says past the harness, which shows nothing of tests that pass, that a test could not run. Where the environment asks for
 /// all that root can run, and this is root, it fails instead.
 pub(crate) fn skipped(test: &str, why: &str) {

@@ -194,7 +194,7 @@ impl ClientToken {
         if self.domain_name.is_empty() {
             self.user_name.clone()
         } else {
-            format!("{}\\{}", self.domain_name, self.user_name)
+            [self.domain_name.as_str(), "\\", &self.user_name].concat()
         }
     }
 }

@@ -6,7 +6,8 @@ use portable_sspi_core::{DenialReason, Error, LogonDenied, Password, SecretArray
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::account_index::AccountIndex;
-use crate::crypto::{owf, owf_v1, upcase};
+use crate::crypto::owf::{self, NtHashKey, ResponseKeyNt};
+use crate::crypto::{owf_v1, upcase};
 use crate::wire::response::Response;
 
 /// The NT hash that a response is compared with where there is no account.
@@ -164,8 +165,11 @@ impl NetworkLogon<'_> {
             Response::NtlmV1 { .. } => return,
             Response::LmAlone(lm) => lm.split_first_chunk::<16>().map_or(&[][..], |(_, nonce)| nonce),
         };
-        self.ntowf_v2_candidates(&SecretArray::new(STAND_IN), verified.tried, |ntowf_v2| {
-            core::hint::black_box(owf::nt_proof_str(ntowf_v2, self.server_challenge, over));
+        if verified.tried == ALL_TRIED {
+            return;
+        }
+        self.response_keys(&SecretArray::new(STAND_IN), verified.tried, |key| {
+            core::hint::black_box(key.nt_proof_str(self.server_challenge, over));
             false
         });
     }
@@ -178,15 +182,21 @@ impl NetworkLogon<'_> {
         proof: &[u8; 16],
         over: &[u8],
     ) -> Option<Fit> {
-        let found = self.ntowf_v2_candidates(nt_hash, 0, |ntowf_v2| {
-            let expected = owf::nt_proof_str(ntowf_v2, self.server_challenge, over);
+        let found = self.response_keys(nt_hash, 0, |key| {
+            let expected = key.nt_proof_str(self.server_challenge, over);
             // MS-NLMP:3.2.5.1.2-response
             bool::from(expected.ct_eq(proof) & may_fit)
         });
-        // Where none fits too, so that it takes the same time.
-        let ntowf_v2 = found.as_ref().map_or(nt_hash, |(ntowf_v2, _)| ntowf_v2);
-        let session_base_key = owf::session_base_key(ntowf_v2, proof);
-        found.map(|(_, tried)| Fit { session_base_key, by_v2: true, tried })
+        match found {
+            Some((key, tried)) => {
+                Some(Fit { session_base_key: key.session_base_key(proof), by_v2: true, tried })
+            }
+            None => {
+                // So that it takes the same time: here a key is set up for nothing, and in `finish_search`.
+                core::hint::black_box(ResponseKeyNt::new(nt_hash).session_base_key(proof));
+                None
+            }
+        }
     }
 
     /// What follows from LMv2, or from LM, where one of them fits. Both are tried in any case.
@@ -211,29 +221,25 @@ impl NetworkLogon<'_> {
 
     /// Tries NTOWFv2 of each domain and each table for upper case that a client may have used, but for the first `skip`: the
     /// one that fits, and how many there were up to it.
-    fn ntowf_v2_candidates(
+    fn response_keys(
         &self,
         nt_hash: &SecretArray<16>,
         skip: usize,
-        mut fits: impl FnMut(&SecretArray<16>) -> bool,
-    ) -> Option<(SecretArray<16>, usize)> {
+        mut fits: impl FnMut(&ResponseKeyNt) -> bool,
+    ) -> Option<(ResponseKeyNt, usize)> {
+        let key = NtHashKey::new(nt_hash);
         let upper_domain = upcase::to_upper(self.domain_name);
         let mut tried = 0;
         // MS-NLMP:3.2.5.1.2-empty-domain
         for domain in [self.domain_name, "", &upper_domain] {
-            for by_other_table in [false, true] {
+            for table in owf::case_tables(self.user_name) {
                 tried += 1;
                 if tried <= skip {
                     continue;
                 }
-                let candidate = if by_other_table {
-                    owf::ntowf_v2_by_other_table(nt_hash, self.user_name, domain)
-                } else {
-                    Some(owf::ntowf_v2(nt_hash, self.user_name, domain))
-                };
-                let Some(ntowf_v2) = candidate else { continue };
-                if fits(&ntowf_v2) {
-                    return Some((ntowf_v2, tried));
+                let candidate = ResponseKeyNt::new(&key.ntowf_v2(table, self.user_name, domain));
+                if fits(&candidate) {
+                    return Some((candidate, tried));
                 }
             }
         }

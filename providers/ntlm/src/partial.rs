@@ -112,12 +112,7 @@ mod tests {
     }
 
     fn account() -> Logon {
-        Logon::Account(Account {
-            user: "u".into(),
-            domain: "d".into(),
-            nt_hash: SecretArray::new([1; 16]),
-            lm_hash: None,
-        })
+        Logon::Account(Account::new("u".into(), "d".into(), SecretArray::new([1; 16]), None))
     }
 
     fn partial<T: Send + Sync + 'static>(state: T) -> PartialContext {

@@ -99,7 +99,7 @@ impl Ntlm {
             Secret::NtHash(nt_hash) => (nt_hash, None),
             _ => return Err(Misuse::BadIdentity { problem: "NTLM needs a password or an NT hash" }),
         };
-        Ok(Logon::Account(Account { user, domain, nt_hash, lm_hash }))
+        Ok(Logon::Account(Account::new(user, domain, nt_hash, lm_hash)))
     }
 }
 

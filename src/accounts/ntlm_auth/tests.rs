@@ -308,18 +308,29 @@ fn domains_that_are_admitted() {
 
 // The recorded answers of Samba.
 
-fn vectors() -> Vec<Value> {
-    let vectors = vectors_of("providers/ntlm/testdata/vectors/helper.json");
-    assert_eq!(vectors.len(), 12);
-    vectors
+/// Names a file to run in place of the built-in one, as for the vectors of portable-sspi-ntlm.
+const VARIABLE: &str = "NTLM_VECTORS";
+
+fn is_built_in() -> bool {
+    std::env::var_os(VARIABLE).is_none()
 }
 
-/// Those of a file, whose path may start at the root of the workspace.
-fn vectors_of(path: impl AsRef<Path>) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let vectors: Vec<_> = file["vectors"].as_array().unwrap().to_vec();
-    vectors.into_iter().filter(|vector| vector["kind"] == "ntlm_auth_helper").collect()
+fn vectors() -> Vec<Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = std::env::var_os(VARIABLE)
+        .map_or_else(|| root.join("providers/ntlm/testdata/vectors/helper.json"), PathBuf::from);
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let json: Value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut vectors = json["vectors"].as_array().expect("a list of vectors").clone();
+    vectors.retain(|vector| vector["kind"] == "ntlm_auth_helper");
+    if is_built_in() {
+        assert_eq!(vectors.len(), 12);
+    } else {
+        let said = format!("vectors of {}: {} of ntlm_auth\n", file.display(), vectors.len());
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+    }
+    vectors
 }
 
 fn lines(value: &Value) -> Vec<String> {
@@ -355,26 +366,71 @@ fn samba_answers_as_recorded() {
     }
 }
 
-/// Those of the environment's file, too, of which the helper itself is not asked: they need not be of its password.
+/// Whether this library reads the recorded answer as the vector says.
+fn read(vector: &Value) -> Result<(), String> {
+    let expected = &vector["expected"];
+    let text = lines(&expected["reply_lines_str"]).join("\n") + "\n";
+    let (authenticated, key, length) = match protocol::parse_answer(text.as_bytes()) {
+        Ok(Some((Answer::Authenticated(key), length))) => {
+            (true, Value::from(hex::encode(key.expose())), length)
+        }
+        Ok(Some((Answer::Refused, length))) => (false, Value::Null, length),
+        Ok(None) => return Err("no end".to_owned()),
+        // It did not understand the request: an outage, which admits nobody either.
+        Err(_) if text.starts_with("Error:") => (false, Value::Null, text.len()),
+        Err(problem) => return Err(problem),
+    };
+    if expected["authenticated"] != authenticated {
+        return Err(format!("authenticated: {authenticated}"));
+    }
+    if expected["user_session_key"] != key {
+        return Err(format!("user_session_key: {key}"));
+    }
+    if !protocol::is_only_ends(&text.as_bytes()[length..]) {
+        return Err("more than one answer".to_owned());
+    }
+    Ok(())
+}
+
 #[test]
 fn recorded_answers_are_read() {
-    let others = std::env::var_os("NTLM_VECTORS").map(vectors_of).unwrap_or_default();
-    for vector in vectors().into_iter().chain(others) {
+    for vector in vectors() {
+        read(&vector).unwrap_or_else(|problem| panic!("{}: {problem}", vector["name"]));
+    }
+}
+
+#[test]
+fn altered_recordings_fail() {
+    for vector in vectors() {
         let name = &vector["name"];
+        let altered = |what: &str, value: Value| {
+            let mut altered = vector.clone();
+            altered["expected"][what] = value;
+            assert!(read(&altered).is_err(), "{name}: {what}");
+        };
         let expected = &vector["expected"];
-        let text = lines(&expected["reply_lines_str"]).join("\n") + "\n";
-        match protocol::parse_answer(text.as_bytes()) {
-            Ok(Some((Answer::Authenticated(key), length))) => {
-                assert_eq!(expected["authenticated"], true, "{name}");
-                assert_eq!(expected["user_session_key"], hex::encode(key.expose()).as_str(), "{name}");
-                assert_eq!(length, text.len(), "{name}");
+        let admitted = expected["authenticated"] == true;
+        altered("authenticated", (!admitted).into());
+        altered("authenticated", Value::Null);
+        altered("user_session_key", "00".repeat(16).into());
+        let reply = lines(&expected["reply_lines_str"]);
+        // What comes after it did not understand the request is nobody's answer: the helper is given up.
+        if !reply[0].starts_with("Error:") {
+            altered("reply_lines_str", [&reply[..], &["x".to_owned()]].concat().into());
+        }
+        if admitted {
+            for (index, line) in reply.iter().enumerate().filter(|(_, line)| !line.starts_with("LANMAN")) {
+                let mut changed = reply.clone();
+                changed[index] = match line.rsplit_once(' ') {
+                    Some((key, "Yes")) => format!("{key} No"),
+                    Some((key, digits)) => format!("{key} {}", digits.chars().rev().collect::<String>()),
+                    None => String::new(),
+                };
+                altered("reply_lines_str", changed.into());
+                let mut shorter = reply.clone();
+                shorter.remove(index);
+                altered("reply_lines_str", shorter.into());
             }
-            Ok(Some((Answer::Refused, length))) => {
-                assert_eq!(expected["authenticated"], false, "{name}");
-                assert!(protocol::is_only_ends(&text.as_bytes()[length..]), "{name}");
-            }
-            Ok(None) => panic!("{name}: no end"),
-            Err(_) => assert!(text.starts_with("Error:"), "{name}"),
         }
     }
 }
@@ -418,8 +474,10 @@ fn recorded_responses_are_verified() {
             right += 1;
         }
     }
-    assert_eq!((right, wrong), (4, 3));
-    assert_eq!(helper.pool.running(), 1);
+    if is_built_in() {
+        assert_eq!((right, wrong), (4, 3));
+    }
+    assert_eq!(helper.pool.running(), usize::from(right + wrong > 0));
 }
 
 /// Asked through the real helper: names in which a line ends, or that are longer than its first buffer.

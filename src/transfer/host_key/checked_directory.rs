@@ -186,11 +186,19 @@ pub(super) fn make_directory(parent: BorrowedFd<'_>, name: &Path, path: &Path) -
         Err(Errno::EXIST) => return Ok(false),
         Err(errno) => return Err(failed(path, errno)),
     }
-    // An odd umask can have taken the owner's bits away. Through a descriptor, so that no link is followed; where even
-    // reading was taken, opening fails here as it will later, with the system's own message.
+    // An odd umask can have taken the owner's bits away. Through a descriptor, so that no link is followed.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    if let Ok(fd) = fs::openat(parent, name, flags, Mode::empty()) {
-        fs::fchmod(fd.as_fd(), Mode::RWXU).map_err(|errno| failed(path, errno))?;
+    match fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(fd) => fs::fchmod(fd.as_fd(), Mode::RWXU).map_err(|errno| failed(path, errno))?,
+        // Even reading was taken. What stayed would be in the way of all other processes of this user, for ever.
+        Err(Errno::ACCESS) => {
+            let _ = fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+            let problem = "the umask of this process does not even let it read the directories that it makes";
+            let source = io::Error::new(io::ErrorKind::PermissionDenied, problem);
+            return Err(Unavailable::HostKey { path: path.to_owned(), source });
+        }
+        // Opening it will fail again, and say why.
+        Err(_) => {}
     }
     Ok(true)
 }

@@ -304,7 +304,12 @@ impl Slot {
         self.window.as_ref().map_or(&NO_SEED, |window| window.secret())
     }
 
-    /// Claims the blob: of all processes that ever try, one gets `Ok`.
+    /// Whether a claim means anything: `false` where the application does without, and each gets `Ok`.
+    pub(in super::super) const fn claims_are_kept(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// Claims the blob: of all processes that ever try, one gets `Ok`, if [claims are kept](Self::claims_are_kept).
     ///
     /// # Errors
     /// - [`BlobRefused::AlreadyImported`] for all others.

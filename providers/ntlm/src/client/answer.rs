@@ -1,11 +1,14 @@
 //! The responses of a client and the key they lead to, [MS-NLMP] 3.3.
 
+use std::borrow::Cow;
+
 use portable_sspi_core::{Error, FileTime, Misuse, SecretArray};
 
 use super::target_info::ClientPairs;
 use super::{Account, ClientStep, Logon};
 use crate::NegotiateFlags;
-use crate::crypto::{keys, owf, owf_v1};
+use crate::crypto::owf::ResponseKeyNt;
+use crate::crypto::{keys, owf_v1};
 use crate::negotiation::protects_messages;
 use crate::wire::challenge::Challenge;
 use crate::wire::nt_response::NtlmV2Response;
@@ -13,7 +16,7 @@ use crate::wire::nt_response::NtlmV2Response;
 /// What goes into the response fields, and what follows from it.
 pub(super) struct Answer {
     pub(super) nt_response: Vec<u8>,
-    pub(super) lm_response: Vec<u8>,
+    pub(super) lm_response: Cow<'static, [u8]>,
     /// KeyExchangeKey, [MS-NLMP] 3.4.5.1.
     pub(super) key_exchange_key: SecretArray<16>,
     /// Whether the response announces a MIC.
@@ -42,7 +45,7 @@ impl Answer {
     fn anonymous() -> Self {
         Self {
             nt_response: Vec::new(),
-            lm_response: vec![0],
+            lm_response: Cow::Borrowed(&[0]),
             key_exchange_key: keys::ANONYMOUS_KEY,
             announces_mic: false,
         }
@@ -64,27 +67,30 @@ impl Answer {
         );
         // MS-NLMP:3.1.5.1.2-time
         let time = server_pairs.timestamp().unwrap_or(now);
-        let temp = NtlmV2Response::write_temp(time, client_challenge, &pairs);
-        let ntowf_v2 = owf::ntowf_v2(&account.nt_hash, &account.user, &account.domain);
-        let nt_proof_str = owf::nt_proof_str(&ntowf_v2, &challenge.server_challenge, &temp);
+        let key = &account.response_key_nt;
+        let mut nt_proof_str = [0; 16];
+        let nt_response = NtlmV2Response::write(time, client_challenge, &pairs, |temp| {
+            nt_proof_str = key.nt_proof_str(&challenge.server_challenge, temp);
+            nt_proof_str
+        });
         let lm_response =
             // MS-NLMP:3.1.5.2.1-no-lm
             if negotiated.contains(NegotiateFlags::DATAGRAM) && !challenge.target_info.is_empty() {
                 // [MS-NLMP] 3.1.5.2.1.
-                Vec::new()
+                Cow::Borrowed(&[][..])
             } else if step.policy.level.sends_lmv2() && server_pairs.timestamp().is_none() {
-                lmv2_response(&ntowf_v2, &challenge.server_challenge, client_challenge)
+                lmv2_response(key, &challenge.server_challenge, client_challenge).into()
             } else {
                 // "If [there is a time, the] LmChallengeResponse [..] is set to Z(24)", 3.1.5.1.2. Where there is none, LMv2
                 // would be a second proof without the AV pairs, for servers that still fall back to it.
                 // MS-NLMP:3.1.5.1.2-no-lm
-                vec![0; 24]
+                Cow::Borrowed(&[0; 24][..])
             };
         Ok(Self {
-            nt_response: [&nt_proof_str[..], &temp].concat(),
+            nt_response,
             lm_response,
             // KXKEY of NTLMv2 is the SessionBaseKey itself, 3.4.5.1.
-            key_exchange_key: owf::session_base_key(&ntowf_v2, &nt_proof_str),
+            key_exchange_key: key.session_base_key(&nt_proof_str),
             announces_mic: true,
         })
     }
@@ -122,16 +128,21 @@ impl Answer {
             &lm_response,
             &lm_hash.map_or(SecretArray::new([0; 8]), owf_v1::lm_session_key),
         );
-        Ok(Self { nt_response: nt_response.to_vec(), lm_response, key_exchange_key, announces_mic: false })
+        Ok(Self {
+            nt_response: nt_response.to_vec(),
+            lm_response: lm_response.into(),
+            key_exchange_key,
+            announces_mic: false,
+        })
     }
 }
 
 /// LMv2, [MS-NLMP] 3.3.2: the same HMAC as the NT proof, over the client's nonce alone.
 pub(crate) fn lmv2_response(
-    ntowf_v2: &SecretArray<16>,
+    key: &ResponseKeyNt,
     server_challenge: &[u8; 8],
     client_challenge: &[u8; 8],
 ) -> Vec<u8> {
     // MS-NLMP:3.3.2-lmv2
-    [&owf::nt_proof_str(ntowf_v2, server_challenge, client_challenge)[..], client_challenge].concat()
+    [&key.nt_proof_str(server_challenge, client_challenge)[..], client_challenge].concat()
 }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::NegotiateFlags;
 use crate::config::ClientPolicy;
 use crate::crypto::keys;
+use crate::crypto::owf::{self, ResponseKeyNt};
 use crate::negotiation::{check_size, protects_messages, without_idle_key_exchange};
 use crate::session::{Established, Role};
 use crate::wire::authenticate::{self, Authenticate};
@@ -39,6 +40,20 @@ pub(crate) struct Account {
     pub(crate) nt_hash: SecretArray<16>,
     /// Only where the policy's level sends LM responses, and the password has an LM hash.
     pub(crate) lm_hash: Option<SecretArray<16>>,
+    /// ResponseKeyNT of NTLMv2: it depends on nothing of the server's, so it is computed once for all handshakes.
+    response_key_nt: ResponseKeyNt,
+}
+
+impl Account {
+    pub(crate) fn new(
+        user: String,
+        domain: String,
+        nt_hash: SecretArray<16>,
+        lm_hash: Option<SecretArray<16>>,
+    ) -> Self {
+        let response_key_nt = ResponseKeyNt::new(&owf::ntowf_v2(&nt_hash, &user, &domain));
+        Self { user, domain, nt_hash, lm_hash, response_key_nt }
+    }
 }
 
 impl Logon {
@@ -185,7 +200,7 @@ impl NegotiateSent {
 }
 
 fn qualified_name(domain: &str, user: &str) -> String {
-    if domain.is_empty() { user.to_owned() } else { format!("{domain}\\{user}") }
+    if domain.is_empty() { user.to_owned() } else { [domain, "\\", user].concat() }
 }
 
 impl<'a> ClientStep<'a> {

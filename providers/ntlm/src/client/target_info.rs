@@ -3,7 +3,6 @@
 use portable_sspi_core::PeerMisbehaved;
 
 use crate::wire::av_pair::{self, AvFlags, AvId, AvPairs};
-use crate::wire::text;
 
 /// The pairs of a CHALLENGE that a client repeats.
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl ClientPairs {
             // MS-NLMP:3.1.5.1.2-bindings
             av_pair::append(&mut list, AvId::ChannelBindings, channel_bindings.unwrap_or(&[0; 16]));
             // MS-NLMP:3.1.5.1.2-target-name
-            av_pair::append(&mut list, AvId::TargetName, &text::to_utf16le(target_name.unwrap_or_default()));
+            av_pair::append_text(&mut list, AvId::TargetName, target_name.unwrap_or_default());
         }
         av_pair::append(&mut list, AvId::Eol, &[]);
         list

@@ -60,8 +60,11 @@ pub(crate) fn upcase_by(table: CaseTable, text: &str) -> impl Iterator<Item = u1
 /// `text` in upper case, as text again.
 #[must_use]
 pub(crate) fn to_upper(text: &str) -> String {
+    // Nearly always as long as before.
+    let mut upper = String::with_capacity(text.len());
     // Surrogates stay as they are and the tables map to none, so what was text stays text.
-    char::decode_utf16(upcase(text)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    upper.extend(char::decode_utf16(upcase(text)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    upper
 }
 
 /// Whether two names are the same but for case.

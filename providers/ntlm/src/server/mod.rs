@@ -92,19 +92,23 @@ impl ChallengeSent {
     ) -> Result<(Self, Vec<u8>), Error> {
         // MS-NLMP:3.2.5.1.1-target-name
         let target_name = if names.domain_joined { &names.netbios_domain } else { &names.netbios_computer };
-        let target_name = if flags.contains(NegotiateFlags::UNICODE) {
-            text::to_utf16le(target_name)
+        let mut payload = Vec::with_capacity(512);
+        if flags.contains(NegotiateFlags::UNICODE) {
+            text::append_utf16le(&mut payload, target_name);
         } else {
             // The name is the server's, but it is the client that cannot take it.
-            text::to_oem("target name", target_name)
-                .map_err(|_| PeerMisbehaved::TooWeak { missing: "UNICODE" })?
-        };
+            payload = text::to_oem("target name", target_name)
+                .map_err(|_| PeerMisbehaved::TooWeak { missing: "UNICODE" })?;
+        }
+        let name_length = payload.len();
+        offer::append_target_info(&mut payload, names, environment.now());
+        let (target_name, target_info) = payload.split_at(name_length);
         let challenge = Challenge {
             flags,
             // MS-NLMP:3.2.5.1.1-nonce
             server_challenge: environment.random()?,
-            target_name: &target_name,
-            target_info: &offer::target_info(names, environment.now()),
+            target_name,
+            target_info,
             version: Some(Version::OURS),
         }
         .write()?;

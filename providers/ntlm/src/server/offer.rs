@@ -7,7 +7,6 @@ use crate::config::{ServerNames, ServerPolicy};
 use crate::negotiation::{protects_messages, require_minimum};
 use crate::wire::av_pair::{self, AvId};
 use crate::wire::challenge;
-use crate::wire::text;
 
 /// The flags of the CHALLENGE for what the client offers, [MS-NLMP] 3.2.5.1.1.
 pub(super) fn choose(
@@ -60,9 +59,8 @@ pub(super) fn offer_datagram(names: &ServerNames) -> NegotiateFlags {
         | F::KEY_56
 }
 
-/// The server's AV pairs, in the order that Windows uses, always with a time so that clients send a MIC.
-pub(super) fn target_info(names: &ServerNames, now: FileTime) -> Vec<u8> {
-    let mut list = Vec::with_capacity(256);
+/// Appends the server's AV pairs, in the order that Windows uses, always with a time so that clients send a MIC.
+pub(super) fn append_target_info(list: &mut Vec<u8>, names: &ServerNames, now: FileTime) {
     for (id, name) in [
         // MS-NLMP:2.2.2.1-server-names
         (AvId::NbDomainName, &names.netbios_domain),
@@ -72,13 +70,12 @@ pub(super) fn target_info(names: &ServerNames, now: FileTime) -> Vec<u8> {
         (AvId::DnsTreeName, &names.dns_tree),
     ] {
         if !name.is_empty() {
-            av_pair::append(&mut list, id, &text::to_utf16le(name));
+            av_pair::append_text(list, id, name);
         }
     }
     // MS-NLMP:3.2.5.1.1-time
-    av_pair::append(&mut list, AvId::Timestamp, &now.0.to_le_bytes());
-    av_pair::append(&mut list, AvId::Eol, &[]);
-    list
+    av_pair::append(list, AvId::Timestamp, &now.0.to_le_bytes());
+    av_pair::append(list, AvId::Eol, &[]);
 }
 
 fn always(names: &ServerNames) -> NegotiateFlags {

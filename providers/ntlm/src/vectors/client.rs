@@ -48,12 +48,8 @@ fn error(vector: &Vector) -> Result<Computed, String> {
     if !requires_128 {
         policy.minimum_flags = NegotiateFlags::UNICODE | NegotiateFlags::EXTENDED_SESSIONSECURITY;
     }
-    let logon = Logon::Account(Account {
-        user: "User".to_owned(),
-        domain: "Domain".to_owned(),
-        nt_hash: SecretArray::new([1; 16]),
-        lm_hash: None,
-    });
+    let logon =
+        Logon::Account(Account::new("User".to_owned(), "Domain".to_owned(), SecretArray::new([1; 16]), None));
     let step = ClientStep::new(&logon, &policy, "COMPUTER", &InitializeRequest::default());
     let (state, _) = NegotiateSent::start(requirements, &logon, &policy).map_err(explain)?;
     let answer = state.answer(&challenge, &step, &Environment::new(&Fixed, &Fixed));

@@ -21,7 +21,8 @@ pub(super) const KINDS: &[(&str, super::Compute)] = &[
 
 // MS-NLMP:3.3.2-session-base-key
 fn session_base_key(vector: &Vector) -> Result<Computed, String> {
-    let key = owf::session_base_key(&vector.secret("ntowfv2")?, &vector.array("nt_proof_str")?);
+    let key =
+        owf::ResponseKeyNt::new(&vector.secret("ntowfv2")?).session_base_key(&vector.array("nt_proof_str")?);
     Ok(Computed::default().hex("session_base_key", key.expose()))
 }
 

@@ -54,13 +54,15 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
         let ess = flags.contains(NegotiateFlags::EXTENDED_SESSIONSECURITY);
         let response = Response::parse(&message, &challenge.server_challenge, ess).map_err(explain)?;
         match response {
-            Response::NtlmV2(response) => owf::session_base_key(&ntowf_v2, &response.nt_proof_str),
+            Response::NtlmV2(response) => {
+                owf::ResponseKeyNt::new(&ntowf_v2).session_base_key(&response.nt_proof_str)
+            }
             Response::NtlmV1 { .. } => {
                 kxkey(owf_v1::session_base_key(&nt_hash), flags, &challenge, &message, &lm_hash)
             }
             Response::LmAlone(lm) if is_lmv2(lm, &ntowf_v2, &challenge) => {
                 let [proof @ .., _, _, _, _, _, _, _, _] = lm;
-                owf::session_base_key(&ntowf_v2, proof)
+                owf::ResponseKeyNt::new(&ntowf_v2).session_base_key(proof)
             }
             Response::LmAlone(_) => {
                 let base_key = owf_v1::lm_session_base_key(&owf_v1::lm_session_key(&lm_hash));
@@ -136,7 +138,8 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
 fn is_lmv2(lm_response: &[u8; 24], ntowf_v2: &SecretArray<16>, challenge: &Challenge<'_>) -> bool {
     let [.., n0, n1, n2, n3, n4, n5, n6, n7] = *lm_response;
     let nonce = [n0, n1, n2, n3, n4, n5, n6, n7];
-    client::answer::lmv2_response(ntowf_v2, &challenge.server_challenge, &nonce) == lm_response
+    client::answer::lmv2_response(&owf::ResponseKeyNt::new(ntowf_v2), &challenge.server_challenge, &nonce)
+        == lm_response
 }
 
 /// KEY_EXCH where nothing is protected.

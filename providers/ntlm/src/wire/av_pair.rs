@@ -216,6 +216,20 @@ pub(crate) fn append(list: &mut Vec<u8>, id: AvId, value: &[u8]) {
     list.extend_from_slice(value.get(..usize::from(length)).unwrap_or_default());
 }
 
+/// Appends a pair whose value is text.
+pub(crate) fn append_text(list: &mut Vec<u8>, id: AvId, text: &str) {
+    let start = list.len();
+    append(list, id, &[]);
+    let value = list.len();
+    text::append_utf16le(list, text);
+    // As in `append`; an even length, so that no unit is cut in two.
+    let length = u16::try_from(list.len() - value).unwrap_or(u16::MAX - 1);
+    list.truncate(value + usize::from(length));
+    if let Some(place) = list.get_mut(start + 2..value) {
+        place.copy_from_slice(&length.to_le_bytes());
+    }
+}
+
 fn next_pair<'a>(reader: &mut Reader<'a>) -> Result<AvPair<'a>, MalformedToken> {
     let id = AvId::from_number(reader.u16()?);
     let length = reader.u16()?;

@@ -47,16 +47,31 @@ impl<'a> NtlmV2Response<'a> {
         name.map(|name| text::from_utf16le("MsvAvTargetName", name)).transpose()
     }
 
-    /// Writes `temp`, [MS-NLMP] 3.3.2. `av_pairs` ends with MsvAvEOL.
-    pub(crate) fn write_temp(time: FileTime, client_challenge: &[u8; 8], av_pairs: &[u8]) -> Vec<u8> {
-        let mut temp = Vec::with_capacity(32 + av_pairs.len());
+    /// Writes a response, [MS-NLMP] 3.3.2, whose proof is what `prove` makes of `temp`. `av_pairs` ends with MsvAvEOL.
+    pub(crate) fn write(
+        time: FileTime,
+        client_challenge: &[u8; 8],
+        av_pairs: &[u8],
+        prove: impl FnOnce(&[u8]) -> [u8; 16],
+    ) -> Vec<u8> {
+        let mut response = Vec::with_capacity(16 + 32 + av_pairs.len());
+        response.extend_from_slice(&[0; 16]);
         // MS-NLMP:3.3.2-temp
-        temp.extend_from_slice(&[1, 1, 0, 0, 0, 0, 0, 0]);
-        temp.extend_from_slice(&time.0.to_le_bytes());
-        temp.extend_from_slice(client_challenge);
-        temp.extend_from_slice(&[0; 4]);
-        temp.extend_from_slice(av_pairs);
-        temp.extend_from_slice(&[0; 4]);
-        temp
+        response.extend_from_slice(&[1, 1, 0, 0, 0, 0, 0, 0]);
+        response.extend_from_slice(&time.0.to_le_bytes());
+        response.extend_from_slice(client_challenge);
+        response.extend_from_slice(&[0; 4]);
+        response.extend_from_slice(av_pairs);
+        response.extend_from_slice(&[0; 4]);
+        if let Some((proof, temp)) = response.split_first_chunk_mut() {
+            *proof = prove(temp);
+        }
+        response
+    }
+
+    /// `temp` alone, for published values.
+    #[cfg(test)]
+    pub(crate) fn write_temp(time: FileTime, client_challenge: &[u8; 8], av_pairs: &[u8]) -> Vec<u8> {
+        Self::write(time, client_challenge, av_pairs, |_| [0; 16]).split_off(16)
     }
 }

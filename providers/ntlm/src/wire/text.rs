@@ -25,9 +25,12 @@ pub(crate) fn from_utf16le(what: &'static str, bytes: &[u8]) -> Result<String, M
         [low, high] => u16::from_le_bytes([*low, *high]),
         _ => 0,
     });
-    char::decode_utf16(units)
-        .collect::<Result<_, _>>()
-        .map_err(|_| MalformedToken::new(what, Problem::NotText))
+    // Enough for ASCII, which most names are.
+    let mut text = String::with_capacity(bytes.len() / 2);
+    for letter in char::decode_utf16(units) {
+        text.push(letter.map_err(|_| MalformedToken::new(what, Problem::NotText))?);
+    }
+    Ok(text)
 }
 
 /// Refuses an odd number of bytes, [MS-NLMP] 2.2.1.3.
