@@ -76,10 +76,6 @@ impl Mechanisms {
 }
 
 impl Credential {
-    pub(crate) const fn package(&self) -> Package {
-        self.package
-    }
-
     /// The mechanism for a client's handshake, and its credentials.
     ///
     /// # Errors

@@ -27,18 +27,36 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 pub mod abi;
+mod attributes;
+mod buffers;
+mod context;
 mod credentials;
 mod export;
 mod failure;
+mod function_table;
+mod handshake;
 mod identity;
+mod last_error;
 mod library;
 mod memory;
+mod messages;
+mod names;
 mod os;
 mod packages;
 mod pointer;
 mod table;
 mod text;
+mod tokens;
+mod transfer;
 
+pub use attributes::*;
 pub use credentials::*;
-pub use identity::helpers::*;
+pub use function_table::*;
+pub use handshake::*;
+#[cfg(not(windows))]
+pub use last_error::{GetLastError, SetLastError};
+pub use messages::*;
+pub use names::*;
 pub use packages::*;
+pub use tokens::*;
+pub use transfer::*;
