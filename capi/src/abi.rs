@@ -21,6 +21,11 @@ pub type HANDLE = *mut c_void;
 /// `TimeStamp`, a `LARGE_INTEGER`: 100-nanosecond intervals since 1601-01-01 UTC.
 pub type TimeStamp = i64;
 
+/// The time as C has it; what lies beyond is never.
+pub(crate) fn time_stamp(time: portable_sspi::FileTime) -> TimeStamp {
+    TimeStamp::try_from(time.0).unwrap_or(TimeStamp::MAX)
+}
+
 /// `SecHandle`, which `CredHandle` and `CtxtHandle` are: two numbers that mean nothing to the caller.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_void};
 
 use portable_sspi::{FileTime, Provider, SecurityContext, SecurityStatus};
 
-use crate::abi::{SECURITY_STATUS, SecHandle, SecPkgInfo, TimeStamp, ULONG, WCHAR};
+use crate::abi::{SECURITY_STATUS, SecHandle, SecPkgInfo, ULONG, WCHAR, time_stamp};
 use crate::context::{self, Context, established};
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
@@ -128,7 +128,7 @@ unsafe fn of_established<C: Character>(
             attr::NAMES => answer.put(|| text::give::<C>(&context.names().user_name)),
             attr::LIFESPAN => answer.put(|| {
                 let lifespan = context.lifespan();
-                Ok([lifespan.start, lifespan.expiry].map(|time| time.0.cast_signed()))
+                Ok([lifespan.start, lifespan.expiry].map(time_stamp))
             }),
             // RPC_C_AUTHZ_NAME: the address is of the client's name.
             attr::DCE_INFO => answer.put(|| {
@@ -139,7 +139,7 @@ unsafe fn of_established<C: Character>(
                 let name = context.names().user_name;
                 text::give::<C>(name.split_once('\\').map_or("", |(domain, _)| domain))
             }),
-            attr::PASSWORD_EXPIRY => answer.put(|| Ok::<TimeStamp, Failure>(FileTime::NEVER.0.cast_signed())),
+            attr::PASSWORD_EXPIRY => answer.put(|| Ok(time_stamp(FileTime::NEVER))),
             attr::SESSION_KEY => answer.put(|| {
                 let key = Block::of(context.session_key().expose())?;
                 let number = ULONG::try_from(key.length()).unwrap_or_default();

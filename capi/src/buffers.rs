@@ -349,6 +349,7 @@ fn check_overlaps(buffers: &[SecBuffer], call: Call) -> Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "lengths of a test's own")]
 mod tests {
     use super::*;
 

@@ -13,7 +13,7 @@ use portable_sspi::{
 
 use crate::abi::{
     SECPKG_CRED_AUTOLOGON_RESTRICTED, SECPKG_CRED_DEFAULT, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND,
-    SECPKG_CRED_PROCESS_POLICY_ONLY, SECURITY_STATUS, SecHandle, TimeStamp, ULONG, WCHAR,
+    SECPKG_CRED_PROCESS_POLICY_ONLY, SECURITY_STATUS, SecHandle, TimeStamp, ULONG, WCHAR, time_stamp,
 };
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
@@ -292,7 +292,7 @@ unsafe fn acquire<C: Character>(asked: &Acquisition<C>) -> SECURITY_STATUS {
         // SAFETY: the handle is not NULL, so valid for writing; the expiry is NULL or valid for it.
         unsafe {
             pointer::write(handle, acquired);
-            pointer::write(asked.expiry, FileTime::NEVER.0.cast_signed());
+            pointer::write(asked.expiry, time_stamp(FileTime::NEVER));
         }
         Ok(SecurityStatus::SEC_E_OK)
     })

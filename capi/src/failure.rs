@@ -76,7 +76,7 @@ impl From<Unavailable> for Failure {
 
 /// The status as C has it.
 pub(crate) const fn number(status: SecurityStatus) -> SECURITY_STATUS {
-    status.0.cast_signed()
+    SECURITY_STATUS::from_ne_bytes(status.0.to_ne_bytes())
 }
 
 /// Runs the body of a function that returns a status. No panic gets out: it would be undefined behaviour in a caller that
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_last_failure_can_be_asked_for() {
         let failed = status(|| Err(Misuse::MissingBuffer { missing: "TOKEN" }.into()));
-        assert_eq!(failed.cast_unsigned(), 0x8009_0308);
+        assert_eq!(failed, number(SecurityStatus::SEC_E_INVALID_TOKEN));
         assert!(last_message().contains("TOKEN"));
         assert_eq!(status(|| Ok(SecurityStatus::SEC_E_OK)), 0);
     }

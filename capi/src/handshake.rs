@@ -9,7 +9,7 @@ use portable_sspi::{
     PartialContext, Problem, SecurityStatus, Step,
 };
 
-use crate::abi::{SECURITY_STATUS, SecBufferDesc, SecHandle, TimeStamp, ULONG, WCHAR};
+use crate::abi::{SECURITY_STATUS, SecBufferDesc, SecHandle, TimeStamp, ULONG, WCHAR, time_stamp};
 use crate::buffers::{Input, Output};
 use crate::context::{self, Context, TABLE};
 use crate::credentials::{self, Credential};
@@ -235,10 +235,10 @@ fn state_of(context: &Context, side: &impl Side) -> (SecurityStatus, ULONG, Time
                 ContextFlags::Initiator(flags) => flags.bits(),
                 ContextFlags::Acceptor(flags) => flags.bits(),
             };
-            let expiry = established.context.lifespan().expiry.0.cast_signed();
+            let expiry = time_stamp(established.context.lifespan().expiry);
             (SecurityStatus::SEC_E_OK, flags | side.allocated(), expiry)
         }
-        _ => (SEC_I_CONTINUE_NEEDED, side.asked() | side.allocated(), FileTime::NEVER.0.cast_signed()),
+        _ => (SEC_I_CONTINUE_NEEDED, side.asked() | side.allocated(), time_stamp(FileTime::NEVER)),
     }
 }
 

@@ -34,7 +34,7 @@ const SEALED: u32 = 0x1_0010;
 
 #[track_caller]
 fn expect(found: i32, expected: u32) {
-    assert_eq!(format!("{:08X}", found.cast_unsigned()), format!("{expected:08X}"));
+    assert_eq!(format!("{:08X}", found as u32), format!("{expected:08X}"));
 }
 
 fn wide(text: &str) -> Vec<u16> {
@@ -78,7 +78,7 @@ fn acquire(package: &str, credential_use: u32, identity: Option<&Identity>) -> R
             null_mut(),
         )
     };
-    if status == OK { Ok(handle) } else { Err(status.cast_unsigned()) }
+    if status == OK { Ok(handle) } else { Err(status as u32) }
 }
 
 fn buffer(bytes: &mut [u8], buffer_type: u32) -> SecBuffer {
