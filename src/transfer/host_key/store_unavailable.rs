@@ -1,4 +1,4 @@
-//! The host key where there is no place for it yet: systems other than Unix.
+//! The host key where there is no place for it yet: systems that are neither Unix nor Windows.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;

@@ -80,6 +80,15 @@ impl NtlmContext {
 
 #[cfg(test)]
 impl NtlmContext {
+    /// Counts from there, in both directions, with the keystreams at their start.
+    pub(crate) fn count_from(&mut self, next: u32) {
+        match &mut self.mechanism {
+            Mechanism::Extended(extended) => extended.count_from(next),
+            Mechanism::Shared(shared) => shared.count_from(next),
+            _ => panic!("messages that are not counted"),
+        }
+    }
+
     /// Goes on sending with given keys from a given sequence number; without a signing key, without extended session
     /// security.
     pub(crate) fn send_with(&mut self, signing: Option<&[u8; 16]>, sealing: &[u8], next: u32) {

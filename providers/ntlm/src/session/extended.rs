@@ -266,6 +266,14 @@ impl Channel {
 }
 
 #[cfg(test)]
+impl Extended {
+    pub(super) fn count_from(&mut self, next: u32) {
+        self.sending.next = Some(next);
+        self.receiving.next = Some(next);
+    }
+}
+
+#[cfg(test)]
 impl Channel {
     /// In the middle of a session, with given keys: published values may start from those.
     pub(super) fn with_keys(

@@ -92,7 +92,11 @@ fn policy(given: &Map<String, Value>) -> Result<(ServerPolicy, Option<[u8; 16]>)
                 let names = value.as_array().ok_or("`spns` is no list")?;
                 policy.accepted_spns = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
             }
-            "min_level" if value == "v1" => policy.level = LmCompatibilityLevel::Level4,
+            // With or without extended session security: there is no word for the difference.
+            "min_level" if value == "v1" => {
+                policy.level = LmCompatibilityLevel::Level4;
+                policy.minimum_flags = NegotiateFlags::empty();
+            }
             "min_level" if value == "v2" => policy.level = LmCompatibilityLevel::Level5,
             _ => return Err(format!("unknown policy `{key}`: {value}")),
         }
@@ -108,9 +112,14 @@ fn verdict(vector: &Vector) -> Result<Computed, String> {
         Ok(established) => Computed::default()
             .value("verdict", "accept")
             .hex("exported_session_key", established.exported_session_key.expose()),
-        Err(error) => Computed::default()
-            .value("verdict", "reject")
-            .value("reason", reason(&error).ok_or(format!("rejected for a reason without a word: {error}"))?),
+        Err(error) => {
+            let computed = Computed::default().value("verdict", "reject");
+            match reason(&error) {
+                Some(reason) => computed.value("reason", reason),
+                // A vector that names a reason all the same fails, as nothing computes it.
+                None => computed,
+            }
+        }
     })
 }
 
@@ -118,6 +127,8 @@ fn verdict(vector: &Vector) -> Result<Computed, String> {
 fn reason(error: &Error) -> Option<&'static str> {
     Some(match error {
         Error::LogonDenied(denied) => match denied.audit_reason() {
+            DenialReason::UnknownAccount => "unknown_account",
+            DenialReason::TimeSkew => "time_skew",
             DenialReason::BadNtResponse => "bad_nt_response",
             DenialReason::NoNtResponse => "no_nt_response",
             DenialReason::Ntlmv1Refused => "ntlmv1_refused",
@@ -141,6 +152,8 @@ fn reason(error: &Error) -> Option<&'static str> {
             Problem::NoCharacterSet => "no_charset",
             Problem::Length { .. } if what.ends_with("EncryptedRandomSessionKey") => "bad_session_key",
             Problem::Unterminated | Problem::Truncated { .. } if what.ends_with("AvPairs") => "av_truncated",
+            Problem::Length { .. } if what.ends_with("AvPairs") => "av_length",
+            Problem::Truncated { .. } | Problem::Value if what.starts_with("NTLMv2_") => "bad_nt_response",
             _ => return None,
         },
         _ => return None,

@@ -39,11 +39,11 @@ fn error(vector: &Vector) -> Result<Computed, String> {
     let flag = |key| vector.optional(key).and_then(serde_json::Value::as_bool).unwrap_or_default();
     let (integrity, requires_128) = (flag("integrity"), flag("require_128"));
     let challenge = vector.bytes("challenge")?;
-    // A CHALLENGE with SEAL answers a client that asked for it, and 128-bit keys are required where messages are sealed.
-    let sealed = Challenge::parse(&challenge).map_err(explain)?.flags.contains(NegotiateFlags::SEAL);
+    // A CHALLENGE with SIGN and SEAL answers a client that asked for them, and strength is required where they are.
+    let has = |flag| Challenge::parse(&challenge).is_ok_and(|challenge| challenge.flags.contains(flag));
     let mut requirements = IscReq::empty();
-    requirements.set(IscReq::INTEGRITY, integrity);
-    requirements.set(IscReq::CONFIDENTIALITY, sealed && (integrity || requires_128));
+    requirements.set(IscReq::INTEGRITY, integrity || has(NegotiateFlags::SIGN));
+    requirements.set(IscReq::CONFIDENTIALITY, has(NegotiateFlags::SEAL));
     let mut policy = ClientPolicy::default();
     if !requires_128 {
         policy.minimum_flags = NegotiateFlags::UNICODE | NegotiateFlags::EXTENDED_SESSIONSECURITY;
@@ -55,9 +55,9 @@ fn error(vector: &Vector) -> Result<Computed, String> {
     let answer = state.answer(&challenge, &step, &Environment::new(&Fixed, &Fixed));
     let error = match answer {
         Ok(_) => "none",
+        // The NTSTATUS of SEC_E_LOGON_DENIED.
         Err(Error::Peer(PeerMisbehaved::MissingTargetName { .. })) => "STATUS_LOGON_FAILURE",
-        Err(Error::Peer(PeerMisbehaved::TooWeak { missing: "KEY_128" })) => "SEC_E_UNSUPPORTED_FUNCTION",
-        Err(other) => return Err(format!("another error: {other}")),
+        Err(other) => other.status().name().ok_or("an error without a name")?,
     };
     Ok(Computed::default().value("error", error))
 }

@@ -54,13 +54,19 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
     agree("domain", text::to_utf16le(domain), message.domain)?;
 
     let nt_hash = owf::nt_hash(&Password::new(password));
-    let ntowf = owf::ntowf_v2(&nt_hash, user, domain);
-    let proof = owf::ResponseKeyNt::new(&ntowf).nt_proof_str(&challenge.server_challenge, response.temp);
+    // A server takes a name in upper case by either table.
+    let ntowfs: Vec<_> = owf::case_tables(user)
+        .map(|table| owf::NtHashKey::new(&nt_hash).ntowf_v2(table, user, domain))
+        .collect();
+    let prove =
+        |ntowf| owf::ResponseKeyNt::new(ntowf).nt_proof_str(&challenge.server_challenge, response.temp);
+    let ntowf = ntowfs.iter().find(|ntowf| prove(ntowf) == response.nt_proof_str).unwrap_or(&ntowfs[0]);
+    let proof = prove(ntowf);
     agree("NTProofStr", response.nt_proof_str, proof)?;
     if let Some((_, nonce)) = message.lm_response.split_last_chunk::<8>() {
         if message.lm_response.iter().any(|byte| *byte != 0) {
             let lmv2 = client::answer::lmv2_response(
-                &owf::ResponseKeyNt::new(&ntowf),
+                &owf::ResponseKeyNt::new(ntowf),
                 &challenge.server_challenge,
                 nonce,
             );
@@ -79,7 +85,7 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
         .hex("ntowf", nt_hash.expose())
         .hex("ntowfv2", ntowf.expose())
         .hex("nt_proof_str", proof)
-        .hex("session_base_key", owf::ResponseKeyNt::new(&ntowf).session_base_key(&proof).expose())
+        .hex("session_base_key", owf::ResponseKeyNt::new(ntowf).session_base_key(&proof).expose())
         .hex("exported_session_key", exported.expose())
         .hex("lm_response", message.lm_response)
         .optional_hex("mic", mic)

@@ -11,6 +11,7 @@ use super::shared_security::MASK;
 use super::vector::{Computed, Vector, agree, array_of, explain};
 use crate::NegotiateFlags;
 use crate::accounts::{Account, MemoryAccounts};
+use crate::client;
 use crate::config::ServerPolicy;
 use crate::crypto::keys::{self, Direction};
 use crate::crypto::{owf, owf_v1};
@@ -38,11 +39,14 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
     }
     let [_, challenge_message, authenticate_message] = &messages;
     let challenge = Challenge::parse(challenge_message).map_err(explain)?;
-    let message = Authenticate::parse(authenticate_message, true).map_err(explain)?;
+    let unicode = challenge.flags.contains(NegotiateFlags::UNICODE);
+    let message = Authenticate::parse(authenticate_message, unicode).map_err(explain)?;
     let (user, domain) = (vector.text("user_str")?, vector.text("domain_str")?);
     let password = Password::new(vector.text("password_str")?);
-    let (nt_hash, lm_hash) =
-        (owf::nt_hash(&password), owf_v1::lm_hash(&password).ok_or("the password has no LM hash")?);
+    let (nt_hash, account_lm_hash) = (owf::nt_hash(&password), owf_v1::lm_hash(&password));
+    // A password that has none counts as one of zeros, on both sides.
+    let lm_hash = account_lm_hash.as_ref().map_or(SecretArray::new([0; 16]), SecretArray::duplicate);
+    let ntowf_v2 = owf::ntowf_v2(&nt_hash, user, domain);
 
     let key_exchange_key = if user.is_empty() {
         keys::ANONYMOUS_KEY.duplicate()
@@ -50,10 +54,15 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
         let ess = flags.contains(NegotiateFlags::EXTENDED_SESSIONSECURITY);
         let response = Response::parse(&message, &challenge.server_challenge, ess).map_err(explain)?;
         match response {
-            Response::NtlmV2(response) => owf::ResponseKeyNt::new(&owf::ntowf_v2(&nt_hash, user, domain))
-                .session_base_key(&response.nt_proof_str),
+            Response::NtlmV2(response) => {
+                owf::ResponseKeyNt::new(&ntowf_v2).session_base_key(&response.nt_proof_str)
+            }
             Response::NtlmV1 { .. } => {
                 kxkey(owf_v1::session_base_key(&nt_hash), flags, &challenge, &message, &lm_hash)
+            }
+            Response::LmAlone(lm) if is_lmv2(lm, &ntowf_v2, &challenge) => {
+                let [proof @ .., _, _, _, _, _, _, _, _] = lm;
+                owf::ResponseKeyNt::new(&ntowf_v2).session_base_key(proof)
             }
             Response::LmAlone(_) => {
                 let base_key = owf_v1::lm_session_base_key(&owf_v1::lm_session_key(&lm_hash));
@@ -68,8 +77,11 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
     // Connectionless without extended session security is refused whatever the policy; its keys are checked here alone.
     if !flags.contains(NegotiateFlags::DATAGRAM) {
         let mut accounts = MemoryAccounts::new();
-        accounts
-            .add_account(Account::new(user, domain, nt_hash.duplicate()).with_lm_hash(lm_hash.duplicate()));
+        let account = Account::new(user, domain, nt_hash.duplicate());
+        accounts.add_account(match account_lm_hash {
+            Some(lm_hash) => account.with_lm_hash(lm_hash),
+            None => account,
+        });
         let policy = ServerPolicy {
             level: LmCompatibilityLevel::Level0,
             require_mic: false,
@@ -94,7 +106,6 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
         }
     }
 
-    let ntowf_v2 = owf::ntowf_v2(&nt_hash, user, domain);
     let mut computed = Computed::default()
         .hex("ntowf", nt_hash.expose())
         .hex("lmowf", lm_hash.expose())
@@ -121,6 +132,14 @@ fn exchange(vector: &Vector) -> Result<Computed, String> {
         computed.hex("seal_key", &*keys::shared_seal_key(&exported, flags))
     };
     server_sends(vector, computed, flags, || context(Role::Server, flags, &exported))
+}
+
+/// Whether a response that stands alone is LMv2.
+fn is_lmv2(lm_response: &[u8; 24], ntowf_v2: &SecretArray<16>, challenge: &Challenge<'_>) -> bool {
+    let [.., n0, n1, n2, n3, n4, n5, n6, n7] = *lm_response;
+    let nonce = [n0, n1, n2, n3, n4, n5, n6, n7];
+    client::answer::lmv2_response(&owf::ResponseKeyNt::new(ntowf_v2), &challenge.server_challenge, &nonce)
+        == lm_response
 }
 
 /// KEY_EXCH where nothing is protected.

@@ -57,14 +57,19 @@ struct Setup {
     flags: NegotiateFlags,
     exported: SecretArray<16>,
     direction: Direction,
+    /// The number of the message.
+    number: u32,
 }
 
 impl Setup {
-    fn of(vector: &Vector, is_client: &str) -> Result<Self, String> {
+    /// Where `number` is no input, the first message's.
+    fn of(vector: &Vector, is_client: &str, number: &str) -> Result<Self, String> {
+        let number = if vector.optional(number).is_some() { vector.number(number)? } else { 0 };
         Ok(Self {
             flags: vector.flags("negotiate_flags")?,
             exported: vector.secret("exported_session_key")?,
             direction: super::keys::direction(vector, is_client)?,
+            number: u32::try_from(number).map_err(|error| error.to_string())?,
         })
     }
 
@@ -73,7 +78,7 @@ impl Setup {
             Direction::ClientToServer => Role::Client,
             Direction::ServerToClient => Role::Server,
         };
-        context(role, self.flags, &self.exported)
+        self.start(role)
     }
 
     fn receiver(&self) -> NtlmContext {
@@ -81,7 +86,14 @@ impl Setup {
             Direction::ClientToServer => Role::Server,
             Direction::ServerToClient => Role::Client,
         };
-        context(role, self.flags, &self.exported)
+        self.start(role)
+    }
+
+    /// The messages before that number were protected by other keys: the keystream is at its start.
+    fn start(&self, role: Role) -> NtlmContext {
+        let mut context = context(role, self.flags, &self.exported);
+        context.count_from(self.number);
+        context
     }
 
     /// Both keys, and how much of the exported key the sealing key is made of.
@@ -102,22 +114,13 @@ impl Setup {
     /// The checksum before it is cut and encrypted.
     fn hmac(&self, message: &[u8]) -> [u8; 16] {
         let key = keys::sign_key(&self.exported, self.direction);
-        HmacMd5Key::new(key.expose()).mac([&[0; 4], message])
-    }
-}
-
-/// A context starts at zero, and the values of a later message depend on those before it.
-fn require_first_message(vector: &Vector, key: &str) -> Result<(), String> {
-    match vector.number(key)? {
-        0 => Ok(()),
-        other => Err(format!("`{key}` is {other}: the messages before it are not given")),
+        HmacMd5Key::new(key.expose()).mac([&self.number.to_le_bytes(), message])
     }
 }
 
 // MS-NLMP:3.4.4.2-encrypted-checksum
 fn seal(vector: &Vector) -> Result<Computed, String> {
-    require_first_message(vector, "seq_num")?;
-    let setup = Setup::of(vector, "is_client")?;
+    let setup = Setup::of(vector, "is_client", "seq_num")?;
     let plaintext = vector.bytes("plaintext")?;
     let mut data = plaintext.clone();
     let signature = sealed(&mut setup.sender(), &mut data)?;
@@ -138,8 +141,7 @@ fn seal(vector: &Vector) -> Result<Computed, String> {
 
 // MS-NLMP:3.4.4.2-checksum
 fn sign(vector: &Vector) -> Result<Computed, String> {
-    require_first_message(vector, "seq_num")?;
-    let setup = Setup::of(vector, "is_client")?;
+    let setup = Setup::of(vector, "is_client", "seq_num")?;
     let message = vector.bytes("message")?;
     let signature = signed(&mut setup.sender(), &message)?;
     verified(&mut setup.receiver(), &message, &signature)?;
@@ -177,7 +179,7 @@ fn stream(vector: &Vector) -> Result<Computed, String> {
     if !vector.flags("negotiate_flags")?.contains(NegotiateFlags::EXTENDED_SESSIONSECURITY) {
         return super::shared_security::stream(vector);
     }
-    let setup = Setup::of(vector, "is_client")?;
+    let setup = Setup::of(vector, "is_client", "seq_num")?;
     let (mut sender, mut receiver) = (setup.sender(), setup.receiver());
     let operations =
         vector.expected.get("operations").and_then(Value::as_array).ok_or("expects no `operations`")?;
@@ -220,8 +222,7 @@ pub(super) fn verified(context: &mut NtlmContext, message: &[u8], signature: &[u
 /// Signatures to be accepted and to be rejected, which stand under what is expected. After a rejected one the genuine one
 /// must still be accepted.
 fn verify(vector: &Vector) -> Result<Computed, String> {
-    require_first_message(vector, "expected_seq_num")?;
-    let setup = Setup::of(vector, "sender_is_client")?;
+    let setup = Setup::of(vector, "sender_is_client", "expected_seq_num")?;
     let message = vector.bytes("message")?;
     let genuine = signed(&mut setup.sender(), &message)?;
     let list = |key| vector.expected.get(key).and_then(Value::as_array).ok_or(format!("expects no `{key}`"));

@@ -19,7 +19,7 @@ pub(super) const KINDS: &[(&str, super::Compute)] = &[
     ("datagram_seal_ess", datagram),
 ];
 
-/// RandomPad is not compared.
+/// RandomPad is not compared: a sender may put anything there, and this library puts zeros.
 pub(super) const MASK: &str = "ffffffff00000000ffffffffffffffff";
 
 /// The crate's checksum of a message, which only a signature shows: under a keystream, taken off it again.
@@ -39,11 +39,12 @@ fn crc32(vector: &Vector) -> Result<Computed, String> {
 
 /// What a signature is made of, given the key and how much of the keystream the data took.
 // MS-NLMP:3.4.4.1-pad
-fn parts(key: &[u8], before: usize, message: &[u8]) -> Result<([u8; 4], [u8; 12]), String> {
+fn parts(key: &[u8], before: usize, pad: [u8; 4], message: &[u8]) -> Result<([u8; 4], [u8; 12]), String> {
     let checksum = checksum(message)?;
     let mut keystream = Rc4::new(key);
     keystream.apply(&mut vec![0; before]);
     let mut parts = [0; 12];
+    parts[..4].copy_from_slice(&pad);
     parts[4..8].copy_from_slice(&checksum);
     keystream.apply(&mut parts);
     Ok((checksum, parts))
@@ -51,22 +52,25 @@ fn parts(key: &[u8], before: usize, message: &[u8]) -> Result<([u8; 4], [u8; 12]
 
 // MS-NLMP:2.2.2.9.1-layout
 fn seal(vector: &Vector) -> Result<Computed, String> {
-    agree("RandomPad", vector.bytes("random_pad")?, [0; 4])?;
+    let pad = vector.array("random_pad")?;
     let (flags, exported) = (vector.flags("negotiate_flags")?, vector.secret("exported_session_key")?);
-    if vector.number("seq_num")? != 0 {
-        return Err("the messages before it are not given".to_owned());
-    }
+    let number = number(vector)?;
+    let start = |role| {
+        let mut context = context(role, flags, &exported);
+        context.count_from(number);
+        context
+    };
     let plaintext = vector.bytes("plaintext")?;
     let mut data = plaintext.clone();
-    let signature = sealed(&mut context(Role::Client, flags, &exported), &mut data)?;
+    let signature = sealed(&mut start(Role::Client), &mut data)?;
 
     let key = keys::shared_seal_key(&exported, flags);
-    let (crc, parts) = parts(&key, plaintext.len(), &plaintext)?;
+    let (crc, parts) = parts(&key, plaintext.len(), pad, &plaintext)?;
     let as_printed = [&signature[..4], &parts[..4], &signature[8..]].concat();
     // Windows puts a counter where others put zeros, and the text prints what neither does.
     for received in [&signature[..], &as_printed] {
         let (mut token, mut opened) = (received.to_vec(), data.clone());
-        let mut receiver = context(Role::Server, flags, &exported);
+        let mut receiver = start(Role::Server);
         receiver
             .decrypt(&mut [SecurityBuffer::token(&mut token), SecurityBuffer::data(&mut opened)])
             .map_err(|error| format!("the peer cannot decrypt: {error}"))?;
@@ -85,14 +89,16 @@ fn seal(vector: &Vector) -> Result<Computed, String> {
         .value("signature_compare_mask", MASK))
 }
 
+fn number(vector: &Vector) -> Result<u32, String> {
+    u32::try_from(vector.number("seq_num")?).map_err(|error| error.to_string())
+}
+
 /// A context that goes on with the vector's key and number.
 fn with_key(vector: &Vector) -> Result<(NtlmContext, Vec<u8>), String> {
-    agree("RandomPad", vector.bytes("random_pad")?, [0; 4])?;
     let flags = NegotiateFlags::SIGN | NegotiateFlags::SEAL;
     let mut context = context(Role::Client, flags, &SecretArray::new([0; 16]));
     let key = vector.bytes("rc4_key")?;
-    let number = u32::try_from(vector.number("seq_num")?).map_err(|error| error.to_string())?;
-    context.send_with(None, &key, number);
+    context.send_with(None, &key, number(vector)?);
     Ok((context, key))
 }
 
@@ -104,7 +110,7 @@ fn seal_with_key(vector: &Vector) -> Result<Computed, String> {
     let signature = sealed(&mut context, &mut data)?;
     Ok(Computed::default()
         .hex("ciphertext", data)
-        .hex("rc4_of_pad_crc_zero", parts(&key, plaintext.len(), &plaintext)?.1)
+        .hex("rc4_of_pad_crc_zero", parts(&key, plaintext.len(), vector.array("random_pad")?, &plaintext)?.1)
         .hex("signature", signature)
         .value("signature_compare_mask", MASK))
 }
@@ -113,7 +119,7 @@ fn sign_with_key(vector: &Vector) -> Result<Computed, String> {
     let (mut context, key) = with_key(vector)?;
     let message = vector.bytes("message")?;
     let signature = signed(&mut context, &message)?;
-    let (crc, parts) = parts(&key, 0, &message)?;
+    let (crc, parts) = parts(&key, 0, vector.array("random_pad")?, &message)?;
     Ok(Computed::default()
         .hex("crc32_le", crc)
         .hex("rc4_of_pad_crc_zero", parts)
