@@ -664,6 +664,39 @@ typedef struct _SECURITY_FUNCTION_TABLE_W {
 typedef PSecurityFunctionTableW (SEC_ENTRY *INIT_SECURITY_INTERFACE_W)(void);
 PSecurityFunctionTableW SEC_ENTRY InitSecurityInterfaceW(void);
 
+/* Identities, as other functions of these give them out or as a program makes them. */
+typedef PVOID PSEC_WINNT_AUTH_IDENTITY_OPAQUE;
+
+SECURITY_STATUS SEC_ENTRY SspiEncodeStringsAsAuthIdentity(const WCHAR *pszUserName, const WCHAR *pszDomainName,
+    const WCHAR *pszPackedCredentialsString, PSEC_WINNT_AUTH_IDENTITY_OPAQUE *ppAuthIdentity);
+SECURITY_STATUS SEC_ENTRY SspiEncodeAuthIdentityAsStrings(PSEC_WINNT_AUTH_IDENTITY_OPAQUE pAuthIdentity,
+    const WCHAR **ppszUserName, const WCHAR **ppszDomainName, const WCHAR **ppszPackedCredentialsString);
+void SEC_ENTRY SspiFreeAuthIdentity(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthData);
+void SEC_ENTRY SspiLocalFree(PVOID DataBuffer);
+void SEC_ENTRY SspiZeroAuthIdentity(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthData);
+SECURITY_STATUS SEC_ENTRY SspiPrepareForCredWrite(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthIdentity, const WCHAR *pszTargetName,
+    PULONG pCredmanCredentialType, WCHAR **ppszCredmanTargetName, WCHAR **ppszCredmanUserName,
+    unsigned char **ppCredentialBlob, PULONG pCredentialBlobSize);
+SECURITY_STATUS SEC_ENTRY SspiPrepareForCredRead(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthIdentity, const WCHAR *pszTargetName,
+    PULONG pCredmanCredentialType, WCHAR **ppszCredmanTargetName);
+SECURITY_STATUS SEC_ENTRY SspiCopyAuthIdentity(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthData,
+    PSEC_WINNT_AUTH_IDENTITY_OPAQUE *AuthDataCopy);
+SECURITY_STATUS SEC_ENTRY SspiCompareAuthIdentities(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthIdentity1,
+    PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthIdentity2, BOOLEAN *SameSuppliedUser, BOOLEAN *SameSuppliedIdentity);
+SECURITY_STATUS SEC_ENTRY SspiMarshalAuthIdentity(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthIdentity, ULONG *AuthIdentityLength,
+    char **AuthIdentityByteArray);
+SECURITY_STATUS SEC_ENTRY SspiUnmarshalAuthIdentity(ULONG AuthIdentityLength, char *AuthIdentityByteArray,
+    PSEC_WINNT_AUTH_IDENTITY_OPAQUE *ppAuthIdentity);
+SECURITY_STATUS SEC_ENTRY SspiValidateAuthIdentity(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthData);
+SECURITY_STATUS SEC_ENTRY SspiEncryptAuthIdentity(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthData);
+SECURITY_STATUS SEC_ENTRY SspiEncryptAuthIdentityEx(ULONG Options, PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthData);
+SECURITY_STATUS SEC_ENTRY SspiDecryptAuthIdentity(PSEC_WINNT_AUTH_IDENTITY_OPAQUE EncryptedAuthData);
+SECURITY_STATUS SEC_ENTRY SspiDecryptAuthIdentityEx(ULONG Options, PSEC_WINNT_AUTH_IDENTITY_OPAQUE EncryptedAuthData);
+BOOLEAN SEC_ENTRY SspiIsAuthIdentityEncrypted(PSEC_WINNT_AUTH_IDENTITY_OPAQUE EncryptedAuthData);
+SECURITY_STATUS SEC_ENTRY SspiExcludePackage(PSEC_WINNT_AUTH_IDENTITY_OPAQUE AuthIdentity, const WCHAR *pszPackageName,
+    PSEC_WINNT_AUTH_IDENTITY_OPAQUE *ppNewAuthIdentity);
+SECURITY_STATUS SEC_ENTRY SspiGetTargetHostName(const WCHAR *pszTargetName, WCHAR **pszHostName);
+
 /* What the system does not have off Windows: for access tokens, and for secext.h. */
 BOOL CloseHandle(HANDLE hObject);
 ULONG GetLastError(void);

@@ -53,6 +53,8 @@ pub use attributes::*;
 pub use credentials::*;
 pub use function_table::*;
 pub use handshake::*;
+pub use identity::helpers::*;
+pub use identity::helpers::*;
 #[cfg(not(windows))]
 pub use last_error::{GetLastError, SetLastError};
 pub use messages::*;

@@ -92,6 +92,11 @@ pub(crate) fn free(pointer: *const c_void) -> bool {
     list(pointer).remove(&pointer.addr()).is_some()
 }
 
+/// The length in bytes of the block at that address, if there is one.
+pub(crate) fn length(pointer: *const c_void) -> Option<usize> {
+    list(pointer).get(&pointer.addr()).map(Block::length)
+}
+
 fn list(pointer: *const c_void) -> MutexGuard<'static, HashMap<usize, Block>> {
     let [first, ..] = &*GIVEN;
     // The lowest bits are the same for all, as blocks are aligned.
@@ -106,8 +111,10 @@ mod tests {
     #[test]
     fn a_block_is_freed_once() {
         let pointer: *mut c_void = Block::of(b"secret").unwrap().give();
+        assert_eq!(length(pointer), Some(6));
         assert!(free(pointer));
         assert!(!free(pointer));
+        assert_eq!(length(pointer), None);
         assert!(!free(ptr::null()));
         assert!(!free(ptr::without_provenance(4096)));
     }

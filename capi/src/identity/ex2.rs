@@ -45,7 +45,7 @@ pub(super) unsafe fn read(identity: *const AuthIdentityEx2) -> Result<Identity> 
         secret,
         package_list: text(header.package_list_offset, header.package_list_length)?,
     };
-    let mut identity = identity.in_clear(header.flags)?;
+    let mut identity = identity.decrypted(header.flags)?;
     identity.split_user();
     Ok(identity)
 }

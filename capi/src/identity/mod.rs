@@ -1,6 +1,9 @@
 //! Who a program wants to be: the structures that AcquireCredentialsHandle takes, in all their forms.
 
+mod encryption;
 mod ex2;
+pub mod helpers;
+mod opaque;
 
 use core::ffi::{c_char, c_void};
 
@@ -120,19 +123,23 @@ impl Identity {
                 C::decode_units(&password).ok_or_else(|| refused("its password is not valid text"))?,
             ),
         };
-        let mut identity = Self { user, domain, secret, package_list: None }.in_clear(identity.flags)?;
+        let mut identity = Self { user, domain, secret, package_list: None }.decrypted(identity.flags)?;
         identity.split_user();
         Ok(identity)
     }
 
-    /// Refuses a password that is encrypted, as `flags` say.
-    fn in_clear(self, flags: ULONG) -> Result<Self> {
-        const ENCRYPTED: ULONG = SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED
-            | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED
+    /// With a password that SspiEncryptAuthIdentity encrypted, as `flags` say, in clear.
+    fn decrypted(mut self, flags: ULONG) -> Result<Self> {
+        const ELSEWHERE: ULONG = SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED
             | SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED
             | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED;
-        if flags & ENCRYPTED != 0 {
+        if flags & ELSEWHERE != 0 {
             return Err(refused("its password is encrypted in a way that this library does not know"));
+        }
+        if flags & SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED != 0 {
+            if let Secret::Password(password) = &mut self.secret {
+                encryption::decrypt(password)?;
+            }
         }
         Ok(self)
     }
