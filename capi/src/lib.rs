@@ -54,7 +54,6 @@ pub use credentials::*;
 pub use function_table::*;
 pub use handshake::*;
 pub use identity::helpers::*;
-pub use identity::helpers::*;
 #[cfg(not(windows))]
 pub use last_error::{GetLastError, SetLastError};
 pub use messages::*;

@@ -8,10 +8,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The shared library, beside the directory of this program.
+/// The shared library that was built with this program, beside it: what lies further up may be of an earlier build.
 fn library() -> PathBuf {
     let program = env::current_exe().unwrap();
-    let library = program.parent().unwrap().parent().unwrap().join("libportable_sspi_capi.so");
+    let library = program.parent().unwrap().join("libportable_sspi_capi.so");
     assert!(library.exists(), "{} is not built", library.display());
     library
 }

@@ -2,7 +2,7 @@
 
 mod encryption;
 mod ex2;
-pub mod helpers;
+pub(crate) mod helpers;
 mod opaque;
 
 use core::ffi::{c_char, c_void};
