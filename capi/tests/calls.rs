@@ -1,0 +1,441 @@
+//! The functions as a C program calls them, client and server in one process. The rows are those of the reference on
+//! what programs observe of SSPI on Windows.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test says where")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::undocumented_unsafe_blocks,
+    reason = "all memory is the test's own"
+)]
+#![allow(unsafe_code, reason = "what is tested are functions for C")]
+
+use core::ffi::c_void;
+use core::ptr::{null, null_mut};
+
+use portable_sspi_capi::abi::*;
+use portable_sspi_capi::*;
+
+const OK: i32 = 0;
+const CONTINUE_NEEDED: i32 = 0x0009_0312;
+const INVALID_HANDLE: u32 = 0x8009_0301;
+const UNSUPPORTED_FUNCTION: u32 = 0x8009_0302;
+const INTERNAL_ERROR: u32 = 0x8009_0304;
+const SECPKG_NOT_FOUND: u32 = 0x8009_0305;
+const INVALID_TOKEN: u32 = 0x8009_0308;
+const LOGON_DENIED: u32 = 0x8009_030C;
+const NO_CREDENTIALS: u32 = 0x8009_030E;
+const MESSAGE_ALTERED: u32 = 0x8009_030F;
+const OUT_OF_SEQUENCE: u32 = 0x8009_0310;
+const CONTEXT_EXPIRED: u32 = 0x8009_0317;
+const INCOMPLETE_MESSAGE: u32 = 0x8009_0318;
+const BUFFER_TOO_SMALL: u32 = 0x8009_0321;
+
+const SEALED: u32 = 0x1_0010;
+
+#[track_caller]
+fn expect(found: i32, expected: u32) {
+    assert_eq!(format!("{:08X}", found as u32), format!("{expected:08X}"));
+}
+
+fn wide(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0]).collect()
+}
+
+/// An identity with its texts.
+struct Identity {
+    _texts: [Vec<u16>; 3],
+    raw: AuthIdentity<u16>,
+}
+
+fn identity(user: &str, domain: &str, password: &str) -> Identity {
+    let texts = [user, domain, password].map(wide);
+    let raw = AuthIdentity {
+        user: texts[0].as_ptr(),
+        user_length: texts[0].len() as u32 - 1,
+        domain: texts[1].as_ptr(),
+        domain_length: texts[1].len() as u32 - 1,
+        password: texts[2].as_ptr(),
+        password_length: texts[2].len() as u32 - 1,
+        flags: 2,
+    };
+    Identity { _texts: texts, raw }
+}
+
+fn acquire(package: &str, credential_use: u32, identity: Option<&Identity>) -> Result<SecHandle, u32> {
+    let package = wide(package);
+    let mut handle = SecHandle::default();
+    let identity = identity.map_or(null(), |identity| (&raw const identity.raw).cast::<c_void>());
+    let status = unsafe {
+        AcquireCredentialsHandleW(
+            null(),
+            package.as_ptr(),
+            credential_use,
+            null_mut(),
+            identity,
+            null(),
+            null_mut(),
+            &raw mut handle,
+            null_mut(),
+        )
+    };
+    if status == OK { Ok(handle) } else { Err(status as u32) }
+}
+
+fn buffer(bytes: &mut [u8], buffer_type: u32) -> SecBuffer {
+    SecBuffer { length: bytes.len() as u32, buffer_type, pointer: bytes.as_mut_ptr().cast() }
+}
+
+fn list(buffers: &mut [SecBuffer]) -> SecBufferDesc {
+    SecBufferDesc { version: 0, count: buffers.len() as u32, buffers: buffers.as_mut_ptr() }
+}
+
+/// One side of a handshake.
+struct Side {
+    credential: SecHandle,
+    context: SecHandle,
+    begun: bool,
+    requirements: u32,
+    is_client: bool,
+}
+
+impl Side {
+    fn new(credential: SecHandle, is_client: bool) -> Self {
+        let requirements = if is_client { SEALED } else { 0 };
+        Self { credential, context: SecHandle::default(), begun: false, requirements, is_client }
+    }
+
+    /// One step with room for a token of so many bytes.
+    fn step_into(&mut self, input: &[u8], room: usize) -> (i32, Vec<u8>) {
+        let mut input = input.to_vec();
+        let mut token = vec![0; room];
+        let mut inputs = [buffer(&mut input, 2)];
+        let mut outputs = [buffer(&mut token, 2)];
+        let (input_list, mut output_list) = (list(&mut inputs), list(&mut outputs));
+        let context = if self.begun { &raw const self.context } else { null() };
+        let mut attributes = 0;
+        let mut new = self.context;
+        let status = unsafe {
+            if self.is_client {
+                InitializeSecurityContextW(
+                    &raw const self.credential,
+                    context,
+                    null(),
+                    self.requirements,
+                    0,
+                    0x10,
+                    if self.begun { &raw const input_list } else { null() },
+                    0,
+                    &raw mut new,
+                    &raw mut output_list,
+                    &raw mut attributes,
+                    null_mut(),
+                )
+            } else {
+                AcceptSecurityContext(
+                    &raw const self.credential,
+                    context,
+                    &raw const input_list,
+                    self.requirements,
+                    0x10,
+                    &raw mut new,
+                    &raw mut output_list,
+                    &raw mut attributes,
+                    null_mut(),
+                )
+            }
+        };
+        if status >= 0 {
+            if self.begun {
+                assert_eq!(self.context, new, "row 27: the handle is unchanged");
+            }
+            (self.context, self.begun) = (new, true);
+        }
+        assert_eq!(outputs[0].buffer_type, 2, "row 26");
+        token.truncate(outputs[0].length as usize);
+        (status, token)
+    }
+
+    fn step(&mut self, input: &[u8]) -> (i32, Vec<u8>) {
+        self.step_into(input, 4096)
+    }
+}
+
+/// Client and server up to the AUTHENTICATE.
+fn before_the_last_step(password: &str) -> (Side, Side, Vec<u8>) {
+    let client = acquire("NTLM", 2, Some(&identity("alice", "CORP", password))).unwrap();
+    let server = acquire("NTLM", 1, Some(&identity("alice", "CORP", "secret"))).unwrap();
+    let (mut client, mut server) = (Side::new(client, true), Side::new(server, false));
+    let (status, negotiate) = client.step(&[]);
+    assert_eq!(status, CONTINUE_NEEDED);
+    let (status, challenge) = server.step(&negotiate);
+    assert_eq!(status, CONTINUE_NEEDED);
+    let (status, authenticate) = client.step(&challenge);
+    assert_eq!(status, OK);
+    (client, server, authenticate)
+}
+
+fn established() -> (Side, Side) {
+    let (client, mut server, authenticate) = before_the_last_step("secret");
+    let (status, token) = server.step(&authenticate);
+    assert_eq!((status, token.len()), (OK, 0), "row 32");
+    (client, server)
+}
+
+/// Encrypts and decrypts a message from one side to the other.
+fn converse(from: &SecHandle, to: &SecHandle) {
+    let mut data = *b"a message of thirty-two bytes...";
+    let mut token = [0; 16];
+    let mut buffers = [buffer(&mut token, SECBUFFER_TOKEN), buffer(&mut data, SECBUFFER_DATA)];
+    let mut message = list(&mut buffers);
+    let mut quality = 0xDEAD_BEEF;
+    unsafe {
+        assert_eq!(EncryptMessage(from, 0, &raw mut message, 0), OK);
+        assert_ne!(&data, b"a message of thirty-two bytes...");
+        assert_eq!(token[..4], [1, 0, 0, 0], "row 66");
+        assert_eq!(DecryptMessage(to, &raw mut message, 0, &raw mut quality), OK);
+    }
+    assert_eq!(&data, b"a message of thirty-two bytes...");
+    assert_eq!(quality, 0xDEAD_BEEF, "row 68");
+}
+
+#[test]
+fn packages() {
+    unsafe {
+        let mut info = null_mut();
+        for (name, capabilities, rpc_id) in [("NTLM", 0x2B37, 10), ("negotiate", 0x3BB3, 9)] {
+            expect(QuerySecurityPackageInfoW(wide(name).as_ptr(), &raw mut info), 0);
+            let found = *info;
+            assert_eq!(
+                (found.capabilities, found.version, found.rpc_id),
+                (capabilities, 1, rpc_id),
+                "rows 3 and 4"
+            );
+            expect(FreeContextBuffer(info.cast()), 0);
+            expect(FreeContextBuffer(info.cast()), INVALID_HANDLE);
+        }
+        let before = info;
+        expect(QuerySecurityPackageInfoW(wide("nothing").as_ptr(), &raw mut info), SECPKG_NOT_FOUND);
+        assert_eq!(info, before, "row 2");
+        let mut count = 0;
+        expect(EnumerateSecurityPackagesW(&raw mut count, &raw mut info), 0);
+        assert_eq!(count, 2, "row 6");
+        expect(FreeContextBuffer(info.cast()), 0);
+        let table = &*InitSecurityInterfaceW();
+        assert_eq!(table.version, 1, "row 9");
+        assert!(table.functions[4].0.is_null());
+        assert_eq!(table.functions[17], table.functions[24]);
+        assert_eq!(table.functions[18], table.functions[25]);
+    }
+    assert_eq!(acquire("nothing", 2, None), Err(SECPKG_NOT_FOUND), "row 1");
+}
+
+#[test]
+fn messages_go_both_ways_and_changed_ones_are_refused() {
+    let (client, server) = established();
+    converse(&client.context, &server.context);
+    converse(&server.context, &client.context);
+    let mut data = *b"signed";
+    let mut token = [0; 16];
+    let mut buffers = [buffer(&mut data, SECBUFFER_DATA), buffer(&mut token, SECBUFFER_TOKEN)];
+    let mut message = list(&mut buffers);
+    unsafe {
+        expect(MakeSignature(&raw const client.context, 0, &raw mut message, 0), 0);
+        buffers[0].pointer.cast::<u8>().write(b'S');
+        expect(VerifySignature(&raw const server.context, &raw mut message, 0, null_mut()), MESSAGE_ALTERED);
+        buffers[0].pointer.cast::<u8>().write(b's');
+        expect(VerifySignature(&raw const server.context, &raw mut message, 0, null_mut()), 0);
+        message.count = 1;
+        expect(MakeSignature(&raw const client.context, 0, &raw mut message, 0), INVALID_TOKEN);
+        expect(MakeSignature(&SecHandle::default(), 0, &raw mut message, 0), INVALID_HANDLE);
+    }
+}
+
+// Row 69.
+#[test]
+fn a_stream_is_decrypted_where_it_lies() {
+    let (client, server) = established();
+    let mut bytes = *b"................message";
+    let (token, data) = bytes.split_at_mut(16);
+    let mut buffers = [buffer(token, SECBUFFER_TOKEN), buffer(data, SECBUFFER_DATA)];
+    unsafe {
+        let mut message = list(&mut buffers);
+        expect(EncryptMessage(&raw const client.context, 0, &raw mut message, 0), 0);
+        let mut buffers = [buffer(&mut bytes, SECBUFFER_STREAM), buffer(&mut [], SECBUFFER_DATA)];
+        let mut message = list(&mut buffers);
+        expect(DecryptMessage(&raw const server.context, &raw mut message, 0, null_mut()), 0);
+        assert_eq!(buffers[1].length, 7);
+        assert_eq!(buffers[1].pointer.cast_const(), bytes[16..].as_ptr().cast());
+    }
+    assert_eq!(&bytes[16..], b"message");
+}
+
+// Row 33.
+#[test]
+fn a_wrong_password_is_refused_and_the_context_is_only_to_be_deleted() {
+    let (_, mut server, authenticate) = before_the_last_step("wrong");
+    expect(server.step(&authenticate).0, LOGON_DENIED);
+    expect(server.step(&authenticate).0, OUT_OF_SEQUENCE);
+    unsafe {
+        expect(DeleteSecurityContext(&raw const server.context), 0);
+        expect(DeleteSecurityContext(&raw const server.context), INVALID_HANDLE);
+    }
+}
+
+// Rows 21 to 25.
+#[test]
+fn a_token_that_has_no_room_loses_nothing() {
+    let client = acquire("NTLM", 2, Some(&identity("alice", "CORP", "secret"))).unwrap();
+    let server = acquire("NTLM", 1, Some(&identity("alice", "CORP", "secret"))).unwrap();
+    let (mut client, mut server) = (Side::new(client, true), Side::new(server, false));
+    let (status, token) = client.step_into(&[], 0);
+    expect(status, BUFFER_TOO_SMALL);
+    assert_eq!(token.len(), 0);
+    expect(client.step_into(&[], 4).0, BUFFER_TOO_SMALL);
+    let (_, negotiate) = client.step(&[]);
+    expect(server.step_into(&negotiate, 8).0, BUFFER_TOO_SMALL);
+    let (_, challenge) = server.step(&negotiate);
+    expect(client.step_into(&challenge, 8).0, BUFFER_TOO_SMALL);
+    expect(client.step_into(&challenge, 0).0, BUFFER_TOO_SMALL);
+    expect(client.step(b"another").0, OUT_OF_SEQUENCE);
+    let (status, authenticate) = client.step(&challenge);
+    assert_eq!(status, OK);
+    assert_eq!(server.step(&authenticate).0, OK);
+    converse(&client.context, &server.context);
+}
+
+#[test]
+fn handles_and_pointers_that_are_none() {
+    let client = acquire("NTLM", 2, Some(&identity("alice", "CORP", "secret"))).unwrap();
+    let server = acquire("NTLM", 1, None).unwrap();
+    expect(Side::new(SecHandle::default(), true).step(&[]).0, INVALID_HANDLE);
+    expect(Side::new(server, true).step(&[]).0, NO_CREDENTIALS_OR_HANDLE);
+    expect(Side::new(client, false).step(b"NTLMSSP").0, INVALID_HANDLE);
+    unsafe {
+        expect(DeleteSecurityContext(null()), INVALID_HANDLE);
+        expect(DeleteSecurityContext(&SecHandle { lower: usize::MAX, upper: usize::MAX }), INVALID_HANDLE);
+        expect(FreeCredentialsHandle(&SecHandle { lower: 1, upper: 2 }), INVALID_HANDLE);
+        expect(FreeContextBuffer(null_mut()), 0);
+        expect(FreeContextBuffer(0x1000 as *mut c_void), INVALID_HANDLE);
+        let nothing = AcceptSecurityContext(
+            &raw const server,
+            null(),
+            null(),
+            0,
+            0,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+        );
+        expect(nothing, INCOMPLETE_MESSAGE);
+        expect(FreeCredentialsHandle(&raw const client), 0);
+        expect(FreeCredentialsHandle(&raw const client), INVALID_HANDLE);
+    }
+}
+
+/// An acceptor's credentials are for the other direction.
+const NO_CREDENTIALS_OR_HANDLE: u32 = INVALID_HANDLE;
+
+// Rows 46, 48 and 49.
+#[test]
+fn negotiate_by_its_package_list() {
+    let mut server =
+        Side::new(acquire("Negotiate", 1, Some(&identity("alice", "CORP", "secret"))).unwrap(), false);
+    let with_list = |list: &str| {
+        let inner = identity("alice", "CORP", "secret");
+        let list = wide(list);
+        let ex = AuthIdentityEx {
+            version: 0x200,
+            length: size_of::<AuthIdentityEx<u16>>() as u32,
+            identity: inner.raw,
+            package_list: list.as_ptr(),
+            package_list_length: list.len() as u32 - 1,
+        };
+        let (package, mut handle) = (wide("Negotiate"), SecHandle::default());
+        let status = unsafe {
+            AcquireCredentialsHandleW(
+                null(),
+                package.as_ptr(),
+                2,
+                null_mut(),
+                (&raw const ex).cast(),
+                null(),
+                null_mut(),
+                &raw mut handle,
+                null_mut(),
+            )
+        };
+        expect(status, 0);
+        Side::new(handle, true)
+    };
+    expect(with_list("NegoExtender").step(&[]).0, NO_CREDENTIALS);
+    expect(with_list("!kerberos").step(&[]).0, UNSUPPORTED_FUNCTION);
+    let mut client = with_list("NTLM");
+    let (_, negotiate) = client.step(&[]);
+    assert!(negotiate.starts_with(b"NTLMSSP\0"));
+    let (_, challenge) = server.step(&negotiate);
+    let (status, authenticate) = client.step(&challenge);
+    assert_eq!(status, OK);
+    assert_eq!(server.step(&authenticate).0, OK);
+    converse(&client.context, &server.context);
+}
+
+// Rows 50 to 59.
+#[test]
+fn attributes() {
+    let (client, server) = established();
+    unsafe {
+        let mut keys = Vec::new();
+        for context in [&client.context, &server.context] {
+            let mut sizes = [0_u32; 4];
+            expect(QueryContextAttributesW(context, 0, (&raw mut sizes).cast()), 0);
+            assert_eq!(sizes, [2888, 16, 0, 16]);
+            let mut name: *mut i8 = null_mut();
+            expect(QueryContextAttributesA(context, 1, (&raw mut name).cast()), 0);
+            assert_eq!(core::ffi::CStr::from_ptr(name.cast()).to_str().unwrap(), r"CORP\alice");
+            expect(FreeContextBuffer(name.cast()), 0);
+            let mut key: (u32, *mut u8) = (0, null_mut());
+            expect(QueryContextAttributesW(context, 9, (&raw mut key).cast()), 0);
+            keys.push(key);
+            let mut unused = [0_u64; 8];
+            for attribute in [4, 17, 99] {
+                let status = QueryContextAttributesW(context, attribute, (&raw mut unused).cast());
+                expect(status, UNSUPPORTED_FUNCTION);
+            }
+            expect(QueryContextAttributesExW(context, 0, (&raw mut unused).cast(), 8), BUFFER_TOO_SMALL);
+            expect(QueryContextAttributesW(context, 0, null_mut()), INTERNAL_ERROR);
+        }
+        let _ = keys;
+    }
+}
+
+#[test]
+fn a_context_is_exported_imported_once_and_goes_on() {
+    let (client, server) = established();
+    converse(&client.context, &server.context);
+    let mut packed = SecBuffer { length: 0, buffer_type: SECBUFFER_EMPTY, pointer: null_mut() };
+    unsafe {
+        expect(
+            ExportSecurityContext(&raw const server.context, 4, &raw mut packed, null_mut()),
+            UNSUPPORTED_FUNCTION,
+        );
+        expect(ExportSecurityContext(&raw const server.context, 2, &raw mut packed, null_mut()), 0);
+        expect(
+            ExportSecurityContext(&raw const server.context, 2, &raw mut packed, null_mut()),
+            INVALID_HANDLE,
+        );
+        expect(DeleteSecurityContext(&raw const server.context), INVALID_HANDLE);
+        let (package, mut imported) = (wide("NTLM"), SecHandle::default());
+        expect(
+            ImportSecurityContextW(wide("none").as_ptr(), &raw const packed, null_mut(), &raw mut imported),
+            SECPKG_NOT_FOUND,
+        );
+        expect(ImportSecurityContextW(package.as_ptr(), &raw const packed, null_mut(), &raw mut imported), 0);
+        converse(&client.context, &imported);
+        converse(&imported, &client.context);
+        let again =
+            ImportSecurityContextW(package.as_ptr(), &raw const packed, null_mut(), &raw mut imported);
+        expect(again, CONTEXT_EXPIRED);
+        expect(FreeContextBuffer(packed.pointer), 0);
+    }
+}
