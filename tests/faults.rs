@@ -255,6 +255,27 @@ fn a_blob_outlives_its_killed_exporter() {
     assert_eq!(ask("import", directory.path(), &hex::decode(blob.unwrap()).unwrap()), "imported");
 }
 
+#[test]
+fn where_mknod_is_forbidden_a_blob_is_claimed_all_the_same() {
+    if !can_trace("where_mknod_is_forbidden_a_blob_is_claimed_all_the_same") {
+        return;
+    }
+    let directory = key_directory();
+    let sspi = sspi(directory.path());
+    let (one, other) = (export(&sspi).unwrap(), export(&sspi).unwrap());
+    sspi.import_security_context(None, &other).unwrap();
+    for (blob, expected) in [(&one, "imported"), (&one, "AlreadyImported"), (&other, "AlreadyImported")] {
+        // As filters of system calls answer.
+        let mut helper = Helper::start("import", Some(directory.path()));
+        let inject = ["-e", "trace=mknodat", "-e", "inject=mknodat:error=EPERM"];
+        let tracer = Tracer::attach(&helper, &inject);
+        helper.go(blob);
+        assert_eq!(helper.result(), expected);
+        tracer.finish();
+    }
+    assert_eq!(refusal(&sspi, &one), BlobRefused::AlreadyImported);
+}
+
 // The number of claims.
 
 /// The system calls of one import.
