@@ -255,6 +255,27 @@ fn a_blob_outlives_its_killed_exporter() {
     assert_eq!(ask("import", directory.path(), &hex::decode(blob.unwrap()).unwrap()), "imported");
 }
 
+#[test]
+fn where_mknod_is_forbidden_a_blob_is_claimed_all_the_same() {
+    if !can_trace("where_mknod_is_forbidden_a_blob_is_claimed_all_the_same") {
+        return;
+    }
+    let directory = key_directory();
+    let sspi = sspi(directory.path());
+    let (one, other) = (export(&sspi).unwrap(), export(&sspi).unwrap());
+    sspi.import_security_context(None, &other).unwrap();
+    for (blob, expected) in [(&one, "imported"), (&one, "AlreadyImported"), (&other, "AlreadyImported")] {
+        // As filters of system calls answer.
+        let mut helper = Helper::start("import", Some(directory.path()));
+        let inject = ["-e", "trace=mknodat", "-e", "inject=mknodat:error=EPERM"];
+        let tracer = Tracer::attach(&helper, &inject);
+        helper.go(blob);
+        assert_eq!(helper.result(), expected);
+        tracer.finish();
+    }
+    assert_eq!(refusal(&sspi, &one), BlobRefused::AlreadyImported);
+}
+
 // The number of claims.
 
 /// The system calls of one import.
@@ -314,6 +335,11 @@ fn the_time_of_day_does_not_matter() {
 
         assert_eq!(at(shift, "import", &export(&ours).unwrap()), "imported");
         let theirs = hex::decode(at(shift, "export", &[1])).unwrap();
+        // The preloaded library doesn't reach who asks the kernel directly, so: it is the time since the start that counts.
+        let creation = u64::from_le_bytes(theirs[72..80].try_into().unwrap());
+        let uptime = fs::read_to_string("/proc/uptime").unwrap();
+        let uptime: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+        assert!((uptime - Duration::from_millis(creation).as_secs_f64()).abs() < 60.0, "{creation} {uptime}");
         assert_eq!(at(-shift, "import", &theirs), "imported");
         assert_eq!(refusal(&ours, &theirs), BlobRefused::AlreadyImported);
 

@@ -136,6 +136,10 @@ fn only_the_owner_exports() {
     export(&sspi_in(shared.group(), &[])).unwrap();
     let after = shared.ask((WORKER, WORKERS), GROUP, "export", &[1]);
     assert!(after.contains("only its owner, user 0, can export there"), "{after}");
+    // Nor with all that an export needs already open.
+    let blob = export(&sspi_in(shared.group(), &[])).unwrap();
+    let importer = shared.ask((WORKER, WORKERS), GROUP, "import and export", &blob);
+    assert!(importer.contains("only its owner, user 0, can export there"), "{importer}");
     // An unprivileged service can own one as well, for workers of other users.
     fs::remove_dir_all(&shared.host_key).unwrap();
     fs::create_dir(&shared.host_key).unwrap();
@@ -177,6 +181,24 @@ fn a_member_cannot_undo_another_s_claim_nor_change_the_key() {
         assert!(!as_other(script, &path), "{script} {}", path.display());
     }
     assert_eq!(refusal(&acceptor, &blob), BlobRefused::AlreadyImported);
+}
+
+/// The blob's id stands in its header, and whoever may import may record that he did.
+#[test]
+fn a_member_can_use_up_a_blob_whose_id_he_knows_and_nobody_else_can() {
+    let name = "a_member_can_use_up_a_blob_whose_id_he_knows_and_nobody_else_can";
+    let Some(shared) = Shared::new(name) else { return };
+    let acceptor = sspi_in(shared.group(), &[]);
+    let blob = export(&acceptor).unwrap();
+    let claim = shared.window().join(hex::encode(&blob[56..72]));
+    let claimed_by = |user, group| {
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", "touch \"$1\"", "sh"]).arg(&claim).uid(user).gid(group);
+        command.stderr(std::process::Stdio::null()).status().unwrap().success()
+    };
+    assert!(!claimed_by(STRANGER, STRANGER));
+    assert!(claimed_by(OTHER_WORKER, WORKERS));
+    assert_eq!(shared.ask((WORKER, WORKERS), GROUP, "import", &blob), "AlreadyImported");
 }
 
 #[test]

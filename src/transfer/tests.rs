@@ -17,10 +17,14 @@ const NOW: u64 = 1_000_000;
 const MINUTE: u64 = 60_000;
 
 fn key_directory() -> tempfile::TempDir {
+    key_directory_in(&std::env::temp_dir())
+}
+
+fn key_directory_in(parent: &Path) -> tempfile::TempDir {
     let builder = &mut tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.tempdir().unwrap()
+    builder.tempdir_in(parent).unwrap()
 }
 
 fn transfer(directory: &Path) -> Transfer {
@@ -213,6 +217,41 @@ fn many_claims_are_removed_little_by_little() {
         export(&transfer, later, 1);
     }
     assert!(!window.exists(), "{} left", claims());
+}
+
+/// Whoever may record claims can put what he likes beside them.
+#[cfg(unix)]
+#[test]
+fn a_window_that_cannot_be_removed_keeps_no_other() {
+    // Thousands of directories take their time on a disk.
+    let memory = Some(Path::new("/dev/shm")).filter(|memory| memory.is_dir());
+    let directory = key_directory_in(memory.unwrap_or(&std::env::temp_dir()));
+    let transfer = transfer(directory.path());
+    for number in 0..6 {
+        export(&transfer, NOW, 1 + number * 64_000);
+    }
+    let passed = windows(directory.path());
+    for window in &passed {
+        fs::write(window.join("00"), "").unwrap();
+        fs::create_dir(window.join("empty")).unwrap();
+    }
+    // One alone, and more than one go looks at.
+    for (window, stuck) in [(&passed[1], 1), (&passed[4], 4_100)] {
+        for number in 0..stuck {
+            fs::create_dir_all(window.join(format!("stuck{number}/in it"))).unwrap();
+        }
+    }
+    let later = NOW + 60 * MINUTE;
+    export(&transfer, later, 1);
+    for window in &passed {
+        assert!(!window.join("secret").exists(), "all seeds go at once");
+    }
+    for _ in 0..3_000 {
+        export(&transfer, later, 1);
+    }
+    for (number, window) in passed.iter().enumerate() {
+        assert_eq!(window.exists(), [1, 4].contains(&number), "{number}");
+    }
 }
 
 #[test]

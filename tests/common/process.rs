@@ -152,13 +152,11 @@ pub(crate) fn run() {
             }
             Err(error) => outcome(Err(error)),
         },
-        "export" => {
-            let context = context(&sspi, input[0]);
-            match sspi.export_security_context(context, &ExportOptions::default()) {
-                Ok(blob) => hex::encode(blob),
-                Err(failed) => outcome(Err(failed.error)),
-            }
-        }
+        "export" => export(&sspi, input[0]),
+        "import and export" => match sspi.import_security_context(None, &input) {
+            Ok(_) => export(&sspi, 1),
+            Err(error) => outcome(Err(error)),
+        },
         // The blobs, each behind its length; says the numbers of those that it got, in the order of its own.
         "import many" => {
             let mut parts = unpack(&input).into_iter();
@@ -204,6 +202,14 @@ pub(crate) fn run() {
         other => panic!("no role {other}"),
     };
     println!("helper: {said}");
+}
+
+/// The blob of an export, or why there is none.
+fn export(sspi: &Sspi, key: u8) -> String {
+    match sspi.export_security_context(context(sspi, key), &ExportOptions::default()) {
+        Ok(blob) => hex::encode(blob),
+        Err(failed) => outcome(Err(failed.error)),
+    }
 }
 
 /// The scope that the words stand for: `user`, `group GID OWNER`, `host OWNER`, `key HEX` or `inherited DESCRIPTOR`.

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags};
 
@@ -10,6 +11,9 @@ use super::window::Name;
 
 /// At most so many claims are removed in one go; the rest waits for the next.
 pub(super) const CLAIMS_IN_ONE_GO: usize = 4096;
+/// Each go begins at another window. Where others record claims, one of them can fill a window with what can't be removed,
+/// and so use up each go that begins there.
+static GOES: AtomicUsize = AtomicUsize::new(0);
 
 /// Removes the windows of `parent` that have passed before window `current` of this boot, all windows of other boots, and
 /// what processes that died half-way have left. `false` if something was left for the next time.
@@ -34,17 +38,16 @@ pub(super) fn remove_passed_windows(parent: impl AsFd, boot: &str, current: u64)
             let _ = fs::unlinkat(&directory, SECRET_FILE, AtFlags::empty());
         }
     }
-    let mut budget = CLAIMS_IN_ONE_GO;
-    for name in &passed {
-        if !remove_directory(parent, Path::new(name), &mut budget) {
-            return false;
-        }
+    if let Some(first) = GOES.fetch_add(1, Ordering::Relaxed).checked_rem(passed.len()) {
+        passed.rotate_left(first);
     }
-    true
+    let mut budget = CLAIMS_IN_ONE_GO;
+    // One that stays must not keep those behind it.
+    passed.iter().fold(true, |all, name| remove_directory(parent, Path::new(name), &mut budget) && all)
 }
 
-/// Removes a directory and the files in it, the secret first, and no more than `budget` others. `false` if something is
-/// left. Never follows a link and never goes deeper.
+/// Removes a directory and what is in it, the secret first, and no more than `budget` others: files, and directories that
+/// are empty. `false` if something is left. Never follows a link and never goes deeper.
 pub(super) fn remove_directory(parent: BorrowedFd<'_>, name: &Path, budget: &mut usize) -> bool {
     let Some(directory) = open(parent, name) else { return true };
     let _ = fs::unlinkat(&directory, SECRET_FILE, AtFlags::empty());
@@ -61,7 +64,9 @@ pub(super) fn remove_directory(parent: BorrowedFd<'_>, name: &Path, budget: &mut
             return false;
         }
         *budget -= 1;
-        let _ = fs::unlinkat(&directory, name, AtFlags::empty());
+        if fs::unlinkat(&directory, &name, AtFlags::empty()).is_err() {
+            let _ = fs::unlinkat(&directory, &name, AtFlags::REMOVEDIR);
+        }
     }
     fs::unlinkat(parent, name, AtFlags::REMOVEDIR).is_ok()
 }

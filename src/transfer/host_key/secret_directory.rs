@@ -104,9 +104,8 @@ impl SecretDirectory {
 
     /// Makes the empty file `name` beside the secret. Of all processes that ever try, one gets `Ok`.
     pub(super) fn claim(&self, name: &str) -> Result<(), Error> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match fs::openat(&self.directory, name, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(_) => {}
+        match make_empty_file(self.directory.as_fd(), name) {
+            Ok(()) => {}
             Err(Errno::EXIST) => return Err(BlobRefused::AlreadyImported.into()),
             // In a removed directory nothing can be created.
             Err(Errno::NOENT) => return Err(BlobRefused::HostKeyGone.into()),
@@ -144,6 +143,29 @@ enum Made {
     Yes,
     /// Another process was first, or there is something else.
     SomethingInTheWay,
+}
+
+/// Makes the file `name`, which must not be there: of all that try, one succeeds.
+///
+/// With mknod(2), as no descriptor is needed: half of what it costs to open the file and close it again.
+#[cfg(target_os = "linux")]
+fn make_empty_file(directory: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    match fs::mknodat(directory, name, fs::FileType::RegularFile, Mode::RUSR | Mode::WUSR, 0) {
+        // Filters of system calls let it through less often than openat(2).
+        Err(Errno::PERM | Errno::NOSYS) => open_empty_file(directory, name),
+        made => made,
+    }
+}
+
+/// Makes the file `name`, which must not be there. Elsewhere, mknod(2) is the superuser's.
+#[cfg(not(target_os = "linux"))]
+fn make_empty_file(directory: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    open_empty_file(directory, name)
+}
+
+fn open_empty_file(directory: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map(|_| ())
 }
 
 /// What the directory `name` is for.

@@ -1,7 +1,7 @@
 //! Claim windows: which blobs were imported, and the seed without which they can't be opened.
 //!
 //! The time at which blobs expire is divided into windows of 64 seconds. A window is a directory with a random seed
-//! and, for each imported blob, an empty file of the blob's id, created with `O_EXCL`: the creation is the claim, and the
+//! and, for each imported blob, an empty file of the blob's id, which nobody can make twice: its creation is the claim, and the
 //! kernel lets one process win. The seed goes into the blobs' keys. So a window that is lost takes its blobs with it, and
 //! when a window has passed and is deleted, they can never be decrypted again, not even with the host's secret.
 //!

@@ -27,7 +27,8 @@ pub(in super::super) fn remove_passed_windows(parent: &Directory, boot: &str, cu
         let _ = fs::remove_file(parent.join(name).join(SECRET_FILE));
     }
     let mut budget = CLAIMS_IN_ONE_GO;
-    passed.iter().all(|name| remove_directory(&parent.join(name), &mut budget))
+    // One that stays must not keep those behind it.
+    passed.iter().fold(true, |all, name| remove_directory(&parent.join(name), &mut budget) && all)
 }
 
 /// Removes a directory and the files in it, the secret first, and no more than `budget` others. `false` if something is
