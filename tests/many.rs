@@ -38,7 +38,7 @@ fn helper_process() {
 fn two_packages(directory: &Path) -> Sspi {
     Sspi::new(SspiConfig {
         packages: vec![Arc::new(ToyProvider::new("Toy")), Arc::new(ToyProvider::new("Other"))],
-        host_key: portable_sspi::HostKeyScope::user_directory(directory),
+        host_key: HostKeyScope::user_directory(directory),
         ..SspiConfig::default()
     })
     .unwrap()

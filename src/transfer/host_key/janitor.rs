@@ -43,7 +43,7 @@ pub(super) fn remove_passed_windows(parent: impl AsFd, boot: &str, current: u64)
     }
     let mut budget = CLAIMS_IN_ONE_GO;
     // One that stays must not keep those behind it.
-    passed.iter().fold(true, |all, name| remove_directory(parent, Path::new(name), &mut budget) && all)
+    passed.iter().filter(|name| !remove_directory(parent, Path::new(name), &mut budget)).count() == 0
 }
 
 /// Removes a directory and what is in it, the secret first, and no more than `budget` others: files, and directories that

@@ -28,7 +28,7 @@ pub(in super::super) fn remove_passed_windows(parent: &Directory, boot: &str, cu
     }
     let mut budget = CLAIMS_IN_ONE_GO;
     // One that stays must not keep those behind it.
-    passed.iter().fold(true, |all, name| remove_directory(&parent.join(name), &mut budget) && all)
+    passed.iter().filter(|name| !remove_directory(&parent.join(name), &mut budget)).count() == 0
 }
 
 /// Removes a directory and the files in it, the secret first, and no more than `budget` others. `false` if something is
