@@ -69,6 +69,14 @@ fn channel_bindings_are_compared<C: Implementation, S: Implementation>() {
     assert!(established::<C, S>(&other).is_err());
 }
 
+/// Programs that speak DCE RPC ask for nothing else, and seal.
+fn dce_style_seals<C: Implementation, S: Implementation>() {
+    let dce = Scenario { requirements: ClientRequestFlags::USE_DCE_STYLE, ..Scenario::default() };
+    let (mut client, mut server) = established::<C, S>(&dce).unwrap();
+    seal_all(&mut client, &mut server);
+    seal_all(&mut server, &mut client);
+}
+
 /// Where this library is the server.
 fn missing_channel_bindings_are_refused<C: Implementation, S: Implementation>() {
     let missing = Scenario { server_bindings: Some(b"tls-server-end-point:one"), ..Scenario::default() };
@@ -133,19 +141,19 @@ macro_rules! pairing {
 }
 
 pairing! { ours_and_ours: crate::pairings::Ours, crate::pairings::Ours:
-    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared,
+    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared, dce_style_seals,
     missing_channel_bindings_are_refused, a_wrong_password_is_refused, the_password_may_come_afterwards,
 }
 pairing! { theirs_and_ours: sspi::Ntlm, crate::pairings::Ours:
-    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared,
+    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared, dce_style_seals,
     missing_channel_bindings_are_refused, a_wrong_password_is_refused, the_password_may_come_afterwards,
 }
 pairing! { ours_and_theirs: crate::pairings::Ours, sspi::Ntlm:
-    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared,
+    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared, dce_style_seals,
     the_password_may_come_afterwards,
 }
 pairing! { theirs_and_theirs: sspi::Ntlm, sspi::Ntlm:
-    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared,
+    sealed_both_ways, signed_both_ways, a_changed_message_is_noticed, the_mic_is_checked, channel_bindings_are_compared, dce_style_seals,
     the_password_may_come_afterwards,
 }
 
