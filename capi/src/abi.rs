@@ -1,4 +1,4 @@
-//! The types of `sspi.h`, as they lie in memory. `include/sspi.h` has the same; `tests/header.rs` compares the two.
+//! The types of `sspi.h`, as they lie in memory. `include/sspi.h` has the same.
 //!
 //! `ULONG` and `SECURITY_STATUS` have 32 bits and `WCHAR` has 16 on every system.
 

@@ -1,7 +1,7 @@
 //! How functions get their names in the library.
 
 /// Exports functions to C: under their names of `sspi.h`, and on Windows, where `secur32.dll` has those, with
-/// `PortableSspi` in front. `include/portable_sspi.h` maps the one to the other.
+/// `PortableSspi` in front.
 macro_rules! export {
     ($(
         $(#[$attribute:meta])*
