@@ -3,6 +3,7 @@
 use core::ffi::{c_char, c_void};
 use std::sync::Arc;
 
+use portable_sspi::accounts::UserFile;
 use portable_sspi::ntlm::{
     Account, AccountDatabase, DefaultIdentity, MemoryAccounts, NetworkLogon, Ntlm, VerifiedLogon,
 };
@@ -17,7 +18,7 @@ use crate::abi::{
 };
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
-use crate::identity::{Identity, Secret};
+use crate::identity::{Identity, Secret, qualified_name};
 use crate::library;
 use crate::packages::Package;
 use crate::pointer::{self, required};
@@ -125,54 +126,46 @@ impl Credential {
     }
 
     fn acquire(package: Package, credential_use: CredentialUse, identity: Option<Identity>) -> Result<Self> {
-        let identity = identity.filter(|identity| !identity.is_default() || identity.package_list.is_some());
         let mechanisms =
             Mechanisms::of(identity.as_ref().and_then(|identity| identity.package_list.as_deref()));
-        let foreign = identity.as_ref().is_some_and(|identity| matches!(identity.secret, Secret::Foreign));
-        if foreign && package == Package::Ntlm {
-            return Err(Failure::new(
-                SecurityStatus::SEC_E_UNKNOWN_CREDENTIALS,
-                "the packed credentials hold no password, and NTLM needs one",
-            ));
-        }
-        let identity = identity.filter(|identity| !identity.is_default());
-        let explicit = identity.is_some();
+        let given = identity.filter(|identity| !identity.is_default());
+        let is_explicit = given.is_some();
         let file = library::account_file();
-        let client = match (foreign, identity, credential_use.outbound() || explicit) {
-            (true, ..) | (_, _, false) => None,
-            (_, Some(identity), _) => complete(identity, file.as_deref())?,
-            (_, None, true) => match &file {
+        let who = match given {
+            Some(Identity { secret: Secret::Foreign, .. }) if package == Package::Ntlm => {
+                return Err(refused("the packed credentials hold no password, and NTLM needs one"));
+            }
+            // Acquired, as on Windows, and of no use to any package here.
+            Some(Identity { secret: Secret::Foreign, .. }) => None,
+            Some(identity) => Some(complete(identity, file.as_deref())?),
+            None if credential_use.outbound() => match &file {
                 Some(file) => file.default_identity()?,
                 None => None,
             },
+            None => None,
         };
-        let name = client.as_ref().map(qualified_name).unwrap_or_default();
+        let name = who.as_ref().map(|who| qualified_name(&who.domain, &who.user)).unwrap_or_default();
         let mut config = library::ntlm_config()?;
-        let acceptor = credential_use.inbound();
-        if acceptor {
-            config.accounts = Some(match (&client, explicit, file) {
+        if credential_use.inbound() {
+            config.accounts = Some(match (&who, file) {
                 // An acceptor's identity is whom it admits.
-                (Some(identity), true, _) => Arc::new(only(identity)),
-                (_, false, Some(file)) => file,
+                (Some(who), _) if is_explicit => Arc::new(only(who)?),
+                (_, Some(file)) if !is_explicit => file,
                 _ => Arc::new(NoAccounts),
             });
         }
         let ntlm = Ntlm::new(config);
-        let request = match (client, credential_use) {
-            (identity, CredentialUse::Outbound | CredentialUse::Both) if identity.is_some() => {
-                AcquireRequest { credential_use, identity }
+        let request = match who {
+            Some(who) if credential_use.outbound() => {
+                Some(AcquireRequest { credential_use, identity: Some(who) })
             }
-            // A client without anybody to be; what serves as an acceptor besides goes on as one.
-            (_, CredentialUse::Outbound) if package == Package::Ntlm => {
-                return Err(Misuse::NoCredentials.into());
-            }
-            (_, CredentialUse::Outbound) => {
-                return Ok(Self { package, mechanisms, name, ntlm, ntlm_credentials: None });
-            }
-            (_, CredentialUse::Inbound | CredentialUse::Both) => AcquireRequest::inbound(),
+            // What is to serve both sides serves as an acceptor, at least.
+            _ if credential_use.inbound() => Some(AcquireRequest::inbound()),
+            _ if package == Package::Ntlm => return Err(Misuse::NoCredentials.into()),
+            _ => None,
         };
-        let ntlm_credentials = match ntlm.acquire(request) {
-            Ok(credentials) => Some(credentials),
+        let ntlm_credentials = match request.map(|request| ntlm.acquire(request)).transpose() {
+            Ok(credentials) => credentials,
             // An identity without a name is one that nobody can log on as: acquired, as on Windows, and of no use.
             Err(Error::Misuse(Misuse::BadIdentity { .. })) => None,
             Err(error) => return Err(error.into()),
@@ -181,51 +174,52 @@ impl Credential {
     }
 }
 
+fn refused(text: &'static str) -> Failure {
+    Failure::new(SecurityStatus::SEC_E_UNKNOWN_CREDENTIALS, text)
+}
+
 const NO_SPNEGO: Failure = Failure::unsupported(
     "this release has no SPNEGO: use the package NTLM, or Negotiate with the package list NTLM",
 );
 
 /// The identity with what it leaves out: without a password, that of the account file, as gss-ntlmssp does.
-fn complete(
-    identity: Identity,
-    file: Option<&portable_sspi::accounts::UserFile>,
-) -> Result<Option<AuthIdentity>> {
+fn complete(identity: Identity, file: Option<&UserFile>) -> Result<AuthIdentity> {
     let Identity { user, domain, secret, .. } = identity;
     let password = match secret {
         Secret::Password(password) => Password::from_utf16(&password),
         Secret::None | Secret::Foreign => {
             let known = file.map(|file| file.identity(user.as_deref(), domain.as_deref())).transpose()?;
             if let Some(known) = known.flatten() {
-                return Ok(Some(known));
+                return Ok(known);
             }
             Password::new("")
         }
     };
-    Ok(Some(AuthIdentity::new(user.unwrap_or_default(), domain.unwrap_or_default(), password)))
-}
-
-fn qualified_name(identity: &AuthIdentity) -> String {
-    if identity.domain.is_empty() {
-        identity.user.clone()
-    } else {
-        format!("{}\\{}", identity.domain, identity.user)
-    }
+    Ok(AuthIdentity::new(user.unwrap_or_default(), domain.unwrap_or_default(), password))
 }
 
 /// The accounts of an acceptor with an explicit identity.
-fn only(identity: &AuthIdentity) -> MemoryAccounts {
-    let mut accounts = MemoryAccounts::new();
-    match &identity.secret {
-        portable_sspi::Secret::Password(password) => {
+///
+/// # Errors
+/// `SEC_E_UNKNOWN_CREDENTIALS` where it has no name or no password: whoever leaves one out does not mean that anybody may log
+/// on without.
+fn only(identity: &AuthIdentity) -> Result<MemoryAccounts> {
+    let account = match &identity.secret {
+        portable_sspi::Secret::Password(password) if !password.expose_utf16().is_empty() => {
             let password = Password::from_utf16(password.expose_utf16());
-            accounts.add_account(Account::with_password(&*identity.user, &*identity.domain, password));
+            Account::with_password(&*identity.user, &*identity.domain, password)
         }
         portable_sspi::Secret::NtHash(hash) => {
-            accounts.add_account(Account::new(&*identity.user, &*identity.domain, hash.duplicate()));
+            Account::new(&*identity.user, &*identity.domain, hash.duplicate())
         }
-        _ => {}
+        _ => return Err(refused("the account that a server is to admit has no password")),
+    };
+    if identity.user.is_empty() {
+        return Err(refused("the account that a server is to admit has no name"));
     }
-    accounts
+    let mut accounts = MemoryAccounts::new();
+    accounts.add_account(account);
+    Ok(accounts)
 }
 
 /// The accounts of an acceptor that nobody gave any: an outage, and not a list that has nobody in it.
@@ -275,8 +269,7 @@ unsafe fn acquire<C: Character>(asked: &Acquisition<C>) -> SECURITY_STATUS {
             (false, true) if unknown == 0 => CredentialUse::Outbound,
             (true, true) if unknown == 0 => CredentialUse::Both,
             _ => {
-                return Err(Failure::new(
-                    SecurityStatus::SEC_E_UNKNOWN_CREDENTIALS,
+                return Err(refused(
                     "fCredentialUse is not one of SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND and SECPKG_CRED_BOTH",
                 ));
             }
@@ -329,7 +322,7 @@ unsafe fn query<C: Character>(
 /// Who the process is, for credentials of an acceptor that name nobody.
 fn default_name() -> String {
     let user = crate::os::user().map(|(name, _)| name).unwrap_or_default();
-    format!("{}\\{user}", library::server_names().netbios_computer)
+    qualified_name(&library::server_names().netbios_computer, &user)
 }
 
 /// The status of functions that these packages don't have, for a handle that stands for something.

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use portable_sspi::{
-    AcceptRequest, AscReq, AscRet, ContextFlags, FileTime, InitializeRequest, IscReq, IscRet, MalformedToken,
+    AcceptRequest, AscReq, AscRet, FileTime, InitializeRequest, IscReq, IscRet, MalformedToken,
     PartialContext, Problem, SecurityStatus, Step,
 };
 
@@ -230,11 +230,7 @@ fn split(step: Step, credential: Arc<Credential>) -> (Context, Vec<u8>) {
 fn state_of(context: &Context, side: &impl Side) -> (SecurityStatus, ULONG, TimeStamp) {
     match context {
         Context::Established(established) => {
-            let flags = established.context.flags();
-            let flags = match flags {
-                ContextFlags::Initiator(flags) => flags.bits(),
-                ContextFlags::Acceptor(flags) => flags.bits(),
-            };
+            let flags = established.context.flags().bits();
             let expiry = time_stamp(established.context.lifespan().expiry);
             (SecurityStatus::SEC_E_OK, flags | side.allocated(), expiry)
         }

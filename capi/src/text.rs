@@ -78,14 +78,15 @@ unsafe fn length_of<C: Character>(pointer: *const C) -> Option<usize> {
     })
 }
 
-/// NUL-terminated text; `None` for NULL. Text that is too long or not valid is refused with `refused`.
+/// The characters of NUL-terminated text, which need not be valid; `None` for NULL. What is too long is refused with
+/// `refused`.
 ///
 /// # Safety
 /// NULL, or valid for reading up to a NUL, of any alignment.
-pub(crate) unsafe fn read<C: Character>(
+pub(crate) unsafe fn characters<C: Character>(
     pointer: *const C,
     refused: SecurityStatus,
-) -> Result<Option<String>> {
+) -> Result<Option<Zeroizing<Vec<C>>>> {
     if pointer.is_null() {
         return Ok(None);
     }
@@ -93,7 +94,19 @@ pub(crate) unsafe fn read<C: Character>(
     let length = unsafe { length_of(pointer) }
         .ok_or(Failure::new(refused, "a text is longer than 65,535 characters, or has no NUL at its end"))?;
     // SAFETY: that many characters were just read.
-    let characters = unsafe { crate::pointer::copied(pointer, length)? };
+    unsafe { crate::pointer::copied(pointer, length) }.map(|all| Some(Zeroizing::new(all)))
+}
+
+/// NUL-terminated text; `None` for NULL. Text that is too long or not valid is refused with `refused`.
+///
+/// # Safety
+/// As [`characters`].
+pub(crate) unsafe fn read<C: Character>(
+    pointer: *const C,
+    refused: SecurityStatus,
+) -> Result<Option<String>> {
+    // SAFETY: passed on.
+    let Some(characters) = (unsafe { characters(pointer, refused)? }) else { return Ok(None) };
     C::decode(&characters).map(Some).ok_or(Failure::new(refused, "a text is not valid UTF-8 or UTF-16"))
 }
 

@@ -3,7 +3,7 @@
 //! Off Windows there are no access tokens, so a handle here stands for the client's names alone, and CloseHandle closes it.
 //! On Windows a token can only come from the system's own authority; there, none is given out.
 
-use core::ffi::c_void;
+use core::ffi::c_char;
 
 use portable_sspi::SecurityStatus;
 
@@ -11,6 +11,7 @@ use crate::abi::{HANDLE, SECURITY_STATUS, SecHandle};
 use crate::context;
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
+use crate::pointer::{self, required};
 #[cfg(not(windows))]
 use store::{close, give};
 #[cfg(windows)]
@@ -102,11 +103,11 @@ export! {
     /// [Pointers](crate#pointers): `context` is read, `token` is written.
     pub unsafe fn QuerySecurityContextToken(context: *const SecHandle, token: *mut HANDLE) -> SECURITY_STATUS {
         failure::status(|| {
-            let token = crate::pointer::required(token)?;
+            let token = required(token)?;
             // SAFETY: the same contract.
             unsafe {
                 let handle = context::with_established(context, |established| token_of(established.context.as_ref()))?;
-                crate::pointer::write(token, handle);
+                pointer::write(token, handle);
             }
             Ok(SecurityStatus::SEC_E_OK)
         })
@@ -171,36 +172,28 @@ pub extern "system" fn CloseHandle(handle: HANDLE) -> i32 {
     })
 }
 
-export! {
-    /// What the last call in this thread that failed said of it: UTF-8, NUL-terminated, cut to `size` bytes. Returns how many
-    /// bytes it has, without the NUL. An extension of this library.
-    ///
-    /// # Safety
-    /// `buffer` is NULL, or has room for `size` bytes.
-    pub unsafe fn PortableSspiGetLastErrorMessage(buffer: *mut core::ffi::c_char, size: u32) -> u32 {
-        failure::guarded(0, || {
-            let message = failure::last_message();
-            // SAFETY: by this function's contract.
-            if let Ok([to @ .., end]) = unsafe { crate::pointer::bytes_mut(buffer.cast::<c_void>(), size as usize) } {
-                let fits = message.floor_char_boundary_at(to.len());
-                to.iter_mut().zip(message.as_bytes().iter().take(fits)).for_each(|(to, from)| *to = *from);
-                if let Some(end) = to.get_mut(fits) {
-                    *end = 0;
-                }
-                *end = 0;
-            }
-            u32::try_from(message.len()).unwrap_or(u32::MAX)
-        })
-    }
+/// What the last call in this thread that failed said of it: UTF-8, NUL-terminated, cut to `size` bytes. Returns how many
+/// bytes it has, without the NUL. An extension of this library, of the same name on every system.
+///
+/// # Safety
+/// `buffer` is NULL, or has room for `size` bytes.
+#[unsafe(no_mangle)]
+#[allow(non_snake_case, reason = "named as the functions of sspi.h are")]
+pub unsafe extern "system" fn PortableSspiGetLastErrorMessage(buffer: *mut c_char, size: u32) -> u32 {
+    failure::guarded(0, || {
+        let message = failure::last_message();
+        // SAFETY: by this function's contract.
+        if let Ok([to @ .., _]) = unsafe { pointer::bytes_mut(buffer.cast(), size as usize) } {
+            let fits = whole_characters(&message, to.len());
+            to.iter_mut().zip(message.as_bytes().iter().take(fits)).for_each(|(to, from)| *to = *from);
+            // SAFETY: within the buffer, which has room for a byte more than fits.
+            unsafe { pointer::write(buffer.add(fits), 0) };
+        }
+        u32::try_from(message.len()).unwrap_or(u32::MAX)
+    })
 }
 
-/// `str::floor_char_boundary` is newer than the oldest supported Rust.
-trait Cut {
-    fn floor_char_boundary_at(&self, length: usize) -> usize;
-}
-
-impl Cut for str {
-    fn floor_char_boundary_at(&self, length: usize) -> usize {
-        (0..=length.min(self.len())).rev().find(|index| self.is_char_boundary(*index)).unwrap_or(0)
-    }
+/// How many of the first `room` bytes are whole characters.
+fn whole_characters(text: &str, room: usize) -> usize {
+    (0..=room.min(text.len())).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0)
 }

@@ -9,24 +9,20 @@ use crate::abi::{AuthIdentityEx2, ULONG, USHORT};
 use crate::failure::Result;
 use crate::pointer;
 
-/// Bytes of the structure before its parts.
-#[allow(clippy::cast_possible_truncation, reason = "a structure of 48 bytes")]
-pub(super) const HEADER_LENGTH: ULONG = size_of::<AuthIdentityEx2>() as ULONG;
-
 /// `SEC_WINNT_AUTH_DATA_TYPE_PASSWORD`, as it lies in memory.
-const PASSWORD: [u8; 16] =
+pub(super) const PASSWORD: [u8; 16] =
     guid(0x28bf_c32f, 0x10f6, 0x4738, [0x98, 0xd1, 0x1a, 0xc0, 0x61, 0xdf, 0x71, 0x6a]);
 
 /// Lengths of the header of `SEC_WINNT_AUTH_PACKED_CREDENTIALS` and of `SEC_WINNT_AUTH_DATA_PASSWORD`, in bytes.
-const PACKED_HEADER: usize = 28;
-const PASSWORD_HEADER: usize = 8;
+pub(super) const PACKED_HEADER: USHORT = 28;
+pub(super) const PASSWORD_HEADER: USHORT = 8;
 
 /// # Safety
 /// Points to a `SEC_WINNT_AUTH_IDENTITY_EX2`, valid for reading `cbStructureLength` bytes.
 pub(super) unsafe fn read(identity: *const AuthIdentityEx2) -> Result<Identity> {
     // SAFETY: by this function's contract.
     let header = unsafe { pointer::read(identity) }.ok_or_else(|| refused("there is none"))?;
-    if header.structure_length < HEADER_LENGTH {
+    if (header.structure_length as usize) < size_of::<AuthIdentityEx2>() {
         return Err(refused("its cbStructureLength is less than its header"));
     }
     // SAFETY: by this function's contract.
@@ -45,9 +41,7 @@ pub(super) unsafe fn read(identity: *const AuthIdentityEx2) -> Result<Identity> 
         secret,
         package_list: text(header.package_list_offset, header.package_list_length)?,
     };
-    let mut identity = identity.decrypted(header.flags)?;
-    identity.split_user();
-    Ok(identity)
+    identity.decrypted(header.flags)
 }
 
 /// `SEC_WINNT_AUTH_PACKED_CREDENTIALS`, whose offset counts from its start.
@@ -57,7 +51,7 @@ fn unpack(packed: &[u8]) -> Result<Secret> {
     let (kind, rest) = rest.split_first_chunk::<16>().ok_or_else(short)?;
     let (offset, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
     let (length, _) = rest.split_first_chunk::<2>().ok_or_else(short)?;
-    if packed.len() < PACKED_HEADER {
+    if packed.len() < usize::from(PACKED_HEADER) {
         return Err(short());
     }
     if *kind != PASSWORD {
@@ -73,8 +67,8 @@ fn unpack(packed: &[u8]) -> Result<Secret> {
 fn within(data: &[u8]) -> Option<&[u8]> {
     let (offset, rest) = data.split_first_chunk::<4>()?;
     let (length, _) = rest.split_first_chunk::<2>()?;
-    let password = data.get(PASSWORD_HEADER..)?;
-    let fits = ULONG::from_ne_bytes(*offset) as usize == PASSWORD_HEADER
+    let password = data.get(usize::from(PASSWORD_HEADER)..)?;
+    let fits = ULONG::from_ne_bytes(*offset) == ULONG::from(PASSWORD_HEADER)
         && usize::from(USHORT::from_ne_bytes(*length)) == password.len();
     fits.then_some(password)
 }

@@ -5,10 +5,9 @@ use core::ffi::{c_char, c_void};
 
 use portable_sspi::SecurityStatus;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use super::opaque::{self, invalid};
-use super::{Identity, LONGEST, Secret};
+use super::{Identity, Secret, qualified_name};
 use crate::abi::{BOOLEAN, SECURITY_STATUS, ULONG, WCHAR};
 use crate::export::export;
 use crate::failure::{self, Failure, Result, guarded};
@@ -39,14 +38,9 @@ unsafe fn name(pointer: *const WCHAR) -> Result<Option<String>> {
 /// # Safety
 /// NULL or NUL-terminated.
 unsafe fn password(pointer: *const WCHAR) -> Result<Secret> {
-    if pointer.is_null() {
-        return Ok(Secret::None);
-    }
-    // SAFETY: all before this one were not NUL, so it is still within the text.
-    let length = (0..=LONGEST as usize).find(|index| unsafe { pointer.add(*index).read_unaligned() == 0 });
-    let length = length.ok_or(invalid("the password is longer than 32,767 characters"))?;
-    // SAFETY: that many characters were just read.
-    Ok(Secret::Password(Zeroizing::new(unsafe { pointer::copied(pointer, length)? })))
+    // SAFETY: the same contract.
+    let units = unsafe { text::characters(pointer, SecurityStatus::SEC_E_INVALID_TOKEN)? };
+    Ok(units.map_or(Secret::None, Secret::Password))
 }
 
 fn password_block(secret: &Secret, with_nul: bool) -> Result<Option<Block>> {
@@ -75,10 +69,7 @@ unsafe fn give<T>(to: *mut *mut T, block: Option<Block>) {
 /// The user as the credential manager names him.
 fn full_name(identity: &Identity) -> Result<String> {
     let user = identity.user.as_deref().ok_or(invalid("the identity has no user"))?;
-    Ok(match identity.domain.as_deref().filter(|domain| !domain.is_empty()) {
-        Some(domain) => format!("{domain}\\{user}"),
-        None => user.to_owned(),
-    })
+    Ok(qualified_name(identity.domain.as_deref().unwrap_or_default(), user))
 }
 
 /// The host in a target name: `service/host:port/name` or a host alone.
@@ -119,7 +110,10 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): the texts are read, `identity` is written.
     pub unsafe fn SspiEncodeStringsAsAuthIdentity(
-        user: *const WCHAR, domain: *const WCHAR, packed: *const WCHAR, identity: *mut *mut c_void,
+        user: *const WCHAR,
+        domain: *const WCHAR,
+        packed: *const WCHAR,
+        identity: *mut *mut c_void,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             let to = place(identity)?;
@@ -129,7 +123,10 @@ export! {
             // SAFETY: the same contract.
             unsafe {
                 let made = Identity {
-                    user: name(user)?, domain: name(domain)?, secret: password(packed)?, package_list: None,
+                    user: name(user)?,
+                    domain: name(domain)?,
+                    secret: password(packed)?,
+                    package_list: None,
                 };
                 give(to, Some(opaque::make(&made, false)?));
             }
@@ -142,7 +139,10 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): `identity` is read, the others are written.
     pub unsafe fn SspiEncodeAuthIdentityAsStrings(
-        identity: *const c_void, user: *mut *mut WCHAR, domain: *mut *mut WCHAR, packed: *mut *mut WCHAR,
+        identity: *const c_void,
+        user: *mut *mut WCHAR,
+        domain: *mut *mut WCHAR,
+        packed: *mut *mut WCHAR,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             // SAFETY: the same contract.
@@ -195,8 +195,13 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): `identity` and `target` are read, the others are written.
     pub unsafe fn SspiPrepareForCredWrite(
-        identity: *const c_void, target: *const WCHAR, kind: *mut ULONG, target_name: *mut *mut WCHAR,
-        user: *mut *mut WCHAR, blob: *mut *mut u8, blob_size: *mut ULONG,
+        identity: *const c_void,
+        target: *const WCHAR,
+        kind: *mut ULONG,
+        target_name: *mut *mut WCHAR,
+        user: *mut *mut WCHAR,
+        blob: *mut *mut u8,
+        blob_size: *mut ULONG,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             // SAFETY: the same contract.
@@ -222,7 +227,10 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): `identity` and `target` are read, the others are written.
     pub unsafe fn SspiPrepareForCredRead(
-        identity: *const c_void, target: *const WCHAR, kind: *mut ULONG, target_name: *mut *mut WCHAR,
+        identity: *const c_void,
+        target: *const WCHAR,
+        kind: *mut ULONG,
+        target_name: *mut *mut WCHAR,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             // SAFETY: the same contract.
@@ -260,7 +268,10 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): the identities are read, the others are written.
     pub unsafe fn SspiCompareAuthIdentities(
-        one: *const c_void, other: *const c_void, same_user: *mut BOOLEAN, same_identity: *mut BOOLEAN,
+        one: *const c_void,
+        other: *const c_void,
+        same_user: *mut BOOLEAN,
+        same_identity: *mut BOOLEAN,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             // SAFETY: the same contract.
@@ -286,7 +297,9 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): `identity` is read, the others are written.
     pub unsafe fn SspiMarshalAuthIdentity(
-        identity: *const c_void, length: *mut ULONG, bytes: *mut *mut c_char,
+        identity: *const c_void,
+        length: *mut ULONG,
+        bytes: *mut *mut c_char,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             let (length, bytes) = (place(length)?, place(bytes)?);
@@ -306,7 +319,9 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): `bytes`, `length` of them, are read, `identity` is written.
     pub unsafe fn SspiUnmarshalAuthIdentity(
-        length: ULONG, bytes: *const c_char, identity: *mut *mut c_void,
+        length: ULONG,
+        bytes: *const c_char,
+        identity: *mut *mut c_void,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             let to = place(identity)?;
@@ -382,7 +397,9 @@ export! {
     /// # Safety
     /// [Pointers](crate#pointers): `identity` and `package` are read, `changed` is written.
     pub unsafe fn SspiExcludePackage(
-        identity: *const c_void, package: *const WCHAR, changed: *mut *mut c_void,
+        identity: *const c_void,
+        package: *const WCHAR,
+        changed: *mut *mut c_void,
     ) -> SECURITY_STATUS {
         failure::status(|| {
             let to = place(changed)?;

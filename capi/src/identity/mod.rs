@@ -2,6 +2,7 @@
 
 mod encryption;
 mod ex2;
+mod form;
 pub(crate) mod helpers;
 mod opaque;
 
@@ -11,18 +12,25 @@ use portable_sspi::SecurityStatus;
 use zeroize::Zeroizing;
 
 use crate::abi::{
-    AuthIdentity, AuthIdentityEx, SEC_WINNT_AUTH_IDENTITY_ANSI,
-    SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED, SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED,
-    SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED, SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED,
-    SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_VERSION, SEC_WINNT_AUTH_IDENTITY_VERSION_2,
-    ULONG, WCHAR,
+    AuthIdentity, SEC_WINNT_AUTH_IDENTITY_ANSI, SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED,
+    SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED, SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED,
+    SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED, SEC_WINNT_AUTH_IDENTITY_UNICODE, ULONG, WCHAR,
 };
 use crate::failure::{Failure, Result};
 use crate::pointer;
 use crate::text::Character;
 
+use form::Form;
+
 /// The longest name or password, in characters. Windows stops at 256; a longer password is one all the same.
 const LONGEST: ULONG = 0x7FFF;
+
+/// Passwords that this library can't decrypt, as another one encrypted them.
+const ENCRYPTED_ELSEWHERE: ULONG = SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED
+    | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED;
+/// All ways in which a password may be encrypted.
+const ENCRYPTED: ULONG = SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED | ENCRYPTED_ELSEWHERE;
 
 /// An identity in one form, whatever form it came in. `None` is what was NULL.
 #[derive(Default)]
@@ -46,7 +54,8 @@ pub(crate) enum Secret {
 }
 
 impl Identity {
-    /// Reads `pAuthData`, of whichever form; `wide` decides for those that don't say whether their text is UTF-16.
+    /// Reads `pAuthData`, of whichever form, for a logon; `wide` decides for those that don't say whether their text is
+    /// UTF-16. `DOMAIN\user` in the place of the user is both, where there is no domain.
     ///
     /// # Errors
     /// `SEC_E_UNKNOWN_CREDENTIALS` where it is no identity.
@@ -55,43 +64,34 @@ impl Identity {
     /// `identity` points to one of `SEC_WINNT_AUTH_IDENTITY_A`, `_W`, `_EXA`, `_EXW` and `_EX2`, which points to text of
     /// the lengths that it says, or NULL.
     pub(crate) unsafe fn read(identity: *const c_void, wide: bool) -> Result<Self> {
-        // SAFETY: each form is at least as long as two numbers of 32 bits.
-        let [version, length] = unsafe { pointer::read(identity.cast::<[ULONG; 2]>()) }.unwrap_or_default();
-        // The oldest form has no version and starts with a pointer, which could look like one. It would have to be followed
-        // by what stands for the length of the other forms, too.
-        if version == SEC_WINNT_AUTH_IDENTITY_VERSION && length as usize == size_of::<AuthIdentityEx<WCHAR>>()
-        {
-            // SAFETY: by its version and length, it is this form.
-            return unsafe { Self::read_ex(identity, wide) };
-        }
-        if version == SEC_WINNT_AUTH_IDENTITY_VERSION_2 && length & 0xFFFF == ex2::HEADER_LENGTH {
-            // SAFETY: by its version and length, it is this form.
-            return unsafe { ex2::read(identity.cast()) };
-        }
-        // SAFETY: it is the remaining form. Those of A and W differ in nothing but what the pointers point to.
-        let plain = unsafe { pointer::read(identity.cast::<AuthIdentity<u8>>()) };
-        let plain = plain.ok_or_else(|| refused("there is none"))?;
-        // SAFETY: its texts are as it says.
-        unsafe { Self::from_plain(&plain, wide) }
+        // SAFETY: passed on.
+        let mut identity = unsafe { Self::read_as_it_is(identity, wide)? };
+        identity.split_user();
+        Ok(identity)
     }
 
+    /// As [`Identity::read`], with the names as they stand in it.
+    ///
     /// # Safety
-    /// As [`Identity::read`], of a `SEC_WINNT_AUTH_IDENTITY_EX`.
-    unsafe fn read_ex(identity: *const c_void, wide: bool) -> Result<Self> {
-        // SAFETY: the caller says that it is this form.
-        let ex = unsafe { pointer::read(identity.cast::<AuthIdentityEx<u8>>()) };
-        let ex = ex.ok_or_else(|| refused("there is none"))?;
-        // SAFETY: its texts are as it says.
-        let mut read = unsafe { Self::from_plain(&ex.identity, wide)? };
-        // SAFETY: as above.
-        read.package_list = unsafe {
-            if is_wide(ex.identity.flags, wide) {
-                text::<WCHAR>(ex.package_list.cast(), ex.package_list_length)?
-            } else {
-                text::<c_char>(ex.package_list.cast(), ex.package_list_length)?
+    /// As [`Identity::read`].
+    unsafe fn read_as_it_is(identity: *const c_void, wide: bool) -> Result<Self> {
+        // SAFETY: passed on; the texts of each form are as it says.
+        unsafe {
+            match Form::of(identity).ok_or_else(|| refused("there is none"))? {
+                Form::Plain(plain) => Self::from_plain(&plain, wide),
+                Form::Ex(ex) => {
+                    let mut read = Self::from_plain(&ex.identity, wide)?;
+                    let (list, length) = (ex.package_list.cast(), ex.package_list_length);
+                    read.package_list = if is_wide(ex.identity.flags, wide) {
+                        text::<WCHAR>(list, length)?
+                    } else {
+                        text::<c_char>(list, length)?
+                    };
+                    Ok(read)
+                }
+                Form::Ex2(_) => ex2::read(identity.cast()),
             }
-        };
-        Ok(read)
+        }
     }
 
     /// # Safety
@@ -123,17 +123,12 @@ impl Identity {
                 C::decode_units(&password).ok_or_else(|| refused("its password is not valid text"))?,
             ),
         };
-        let mut identity = Self { user, domain, secret, package_list: None }.decrypted(identity.flags)?;
-        identity.split_user();
-        Ok(identity)
+        Self { user, domain, secret, package_list: None }.decrypted(identity.flags)
     }
 
     /// With a password that SspiEncryptAuthIdentity encrypted, as `flags` say, in clear.
     fn decrypted(mut self, flags: ULONG) -> Result<Self> {
-        const ELSEWHERE: ULONG = SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED
-            | SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED
-            | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED;
-        if flags & ELSEWHERE != 0 {
+        if flags & ENCRYPTED_ELSEWHERE != 0 {
             return Err(refused("its password is encrypted in a way that this library does not know"));
         }
         if flags & SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED != 0 {
@@ -160,6 +155,11 @@ impl Identity {
     pub(crate) const fn is_default(&self) -> bool {
         self.user.is_none() && self.domain.is_none() && matches!(self.secret, Secret::None)
     }
+}
+
+/// `DOMAIN\user`, or `user` alone where there is no domain.
+pub(crate) fn qualified_name(domain: &str, user: &str) -> String {
+    if domain.is_empty() { user.to_owned() } else { format!("{domain}\\{user}") }
 }
 
 fn is_wide(flags: ULONG, otherwise: bool) -> bool {

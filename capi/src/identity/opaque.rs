@@ -9,73 +9,33 @@ use core::ptr;
 use portable_sspi::SecurityStatus;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Identity, LONGEST, Secret, characters, encryption, ex2, is_wide, refused, text};
+use super::ex2::{self, PACKED_HEADER, PASSWORD, PASSWORD_HEADER};
+use super::form::Form;
+use super::{ENCRYPTED, Identity, LONGEST, Secret, characters, encryption, is_wide, refused};
 use crate::abi::{
     AuthIdentity, AuthIdentityEx, AuthIdentityEx2, SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED,
-    SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED, SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED,
-    SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED, SEC_WINNT_AUTH_IDENTITY_MARSHALLED,
-    SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_VERSION, SEC_WINNT_AUTH_IDENTITY_VERSION_2,
-    ULONG, USHORT, WCHAR,
+    SEC_WINNT_AUTH_IDENTITY_MARSHALLED, SEC_WINNT_AUTH_IDENTITY_UNICODE, SEC_WINNT_AUTH_IDENTITY_VERSION,
+    SEC_WINNT_AUTH_IDENTITY_VERSION_2, ULONG, USHORT, WCHAR,
 };
 use crate::failure::{Failure, Result};
 use crate::memory::{self, Block};
 use crate::pointer;
 use crate::text::Character;
 
-/// All ways in which a password may be encrypted.
-const ENCRYPTED: ULONG = SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED
-    | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_PROTECTED
-    | SEC_WINNT_AUTH_IDENTITY_FLAGS_USER_PROTECTED
-    | SEC_WINNT_AUTH_IDENTITY_FLAGS_SYSTEM_ENCRYPTED;
-
-/// `SEC_WINNT_AUTH_DATA_TYPE_PASSWORD` in its parts, as `ex2` reads it.
-const PASSWORD: (u32, u16, u16, [u8; 8]) =
-    (0x28bf_c32f, 0x10f6, 0x4738, [0x98, 0xd1, 0x1a, 0xc0, 0x61, 0xdf, 0x71, 0x6a]);
-/// Lengths of the headers of `SEC_WINNT_AUTH_PACKED_CREDENTIALS` and `SEC_WINNT_AUTH_DATA_PASSWORD`, in bytes.
-const PACKED_HEADER: USHORT = 28;
-const PASSWORD_HEADER: USHORT = 8;
-
 pub(super) const fn invalid(text: &'static str) -> Failure {
     Failure::new(SecurityStatus::SEC_E_INVALID_TOKEN, text)
 }
 
-/// The forms, with what lies at the pointer. The texts of the first two are of bytes or UTF-16.
-enum Form {
-    Plain(AuthIdentity<u8>),
-    Ex(AuthIdentityEx<u8>),
-    Ex2(AuthIdentityEx2),
-}
-
-impl Form {
-    /// # Safety
-    /// As [`Identity::read`].
-    unsafe fn of(identity: *const c_void) -> Result<Self> {
-        let none = || invalid("there is no identity");
-        // SAFETY: each form is at least as long as two numbers of 32 bits.
-        let [version, length] = unsafe { pointer::read(identity.cast::<[ULONG; 2]>()) }.ok_or_else(none)?;
-        // Told apart as Identity::read does.
-        // SAFETY: by version and length, it is this form; the last one is what remains.
-        unsafe {
-            if version == SEC_WINNT_AUTH_IDENTITY_VERSION
-                && length as usize == size_of::<AuthIdentityEx<WCHAR>>()
-            {
-                pointer::read(identity.cast()).map(Self::Ex)
-            } else if version == SEC_WINNT_AUTH_IDENTITY_VERSION_2 && length & 0xFFFF == ex2::HEADER_LENGTH {
-                pointer::read(identity.cast()).map(Self::Ex2)
-            } else {
-                pointer::read(identity.cast()).map(Self::Plain)
-            }
-        }
-        .ok_or_else(none)
-    }
-
-    const fn flags(&self) -> ULONG {
-        match self {
-            Self::Plain(plain) => plain.flags,
-            Self::Ex(ex) => ex.identity.flags,
-            Self::Ex2(ex2) => ex2.flags,
-        }
-    }
+/// Which form it is.
+///
+/// # Errors
+/// `SEC_E_INVALID_TOKEN` for NULL.
+///
+/// # Safety
+/// As [`Identity::read`].
+unsafe fn form(identity: *const c_void) -> Result<Form> {
+    // SAFETY: passed on.
+    unsafe { Form::of(identity) }.ok_or_else(|| invalid("there is no identity"))
 }
 
 /// Reads an identity as it is: other than for a logon, `DOMAIN\user` in the place of the user stays what it is.
@@ -84,28 +44,10 @@ impl Form {
 /// As [`Identity::read`].
 pub(super) unsafe fn read(identity: *const c_void) -> Result<Identity> {
     // SAFETY: passed on.
-    let (plain, list) = match unsafe { Form::of(identity)? } {
-        Form::Plain(plain) if is_wide(plain.flags, true) => (plain, None),
-        Form::Ex(ex) if is_wide(ex.identity.flags, true) => {
-            (ex.identity, Some((ex.package_list, ex.package_list_length)))
-        }
-        // SAFETY: passed on.
-        _ => return unsafe { Identity::read(identity, true) },
-    };
-    // SAFETY: the texts are NULL or of these lengths.
-    let read = unsafe {
-        Identity {
-            user: text::<WCHAR>(plain.user.cast(), plain.user_length)?,
-            domain: text::<WCHAR>(plain.domain.cast(), plain.domain_length)?,
-            secret: characters::<WCHAR>(plain.password.cast(), plain.password_length)?
-                .map_or(Secret::None, Secret::Password),
-            package_list: match list {
-                None => None,
-                Some((list, length)) => text::<WCHAR>(list.cast(), length)?,
-            },
-        }
-    };
-    read.decrypted(plain.flags)
+    unsafe {
+        form(identity)?;
+        Identity::read_as_it_is(identity, true)
+    }
 }
 
 /// Whether the password is encrypted, by this library or another one.
@@ -114,7 +56,7 @@ pub(super) unsafe fn read(identity: *const c_void) -> Result<Identity> {
 /// As [`Identity::read`].
 pub(super) unsafe fn is_encrypted(identity: *const c_void) -> Result<bool> {
     // SAFETY: passed on.
-    unsafe { Form::of(identity) }.map(|form| form.flags() & ENCRYPTED != 0)
+    unsafe { form(identity) }.map(|form| form.flags() & ENCRYPTED != 0)
 }
 
 /// Encrypts or decrypts the password where it lies; one that is already as wanted stays as it is.
@@ -124,7 +66,7 @@ pub(super) unsafe fn is_encrypted(identity: *const c_void) -> Result<bool> {
 pub(super) unsafe fn set_encrypted(identity: *mut c_void, wanted: bool) -> Result<()> {
     // SAFETY: passed on. An unreadable identity is refused before anything is changed.
     let form = unsafe {
-        let form = Form::of(identity)?;
+        let form = form(identity)?;
         drop(read(identity)?);
         form
     };
@@ -177,7 +119,7 @@ pub(super) unsafe fn wipe(identity: *mut c_void) -> Result<()> {
         return Ok(());
     }
     // SAFETY: passed on.
-    let plain = match unsafe { Form::of(identity)? } {
+    let plain = match unsafe { form(identity)? } {
         Form::Ex2(ex2) => {
             // SAFETY: valid for as many bytes as it says, by this function's contract.
             unsafe { pointer::bytes_mut(identity, ex2.structure_length as usize)? }.zeroize();
@@ -213,6 +155,11 @@ fn password_units(identity: &Identity, encrypted: bool) -> Result<Option<Zeroizi
         encryption::encrypt(&mut password)?;
     }
     Ok(Some(password))
+}
+
+const fn flags_of(encrypted: bool) -> ULONG {
+    let encryption = if encrypted { SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED } else { 0 };
+    SEC_WINNT_AUTH_IDENTITY_UNICODE | SEC_WINNT_AUTH_IDENTITY_MARSHALLED | encryption
 }
 
 /// An identity to give to the program.
@@ -252,10 +199,7 @@ pub(super) fn make(identity: &Identity, encrypted: bool) -> Result<Block> {
     let (domain, domain_length) = place(domain)?;
     let (password, password_length) = place(password)?;
     let (package_list, package_list_length) = place(list)?;
-    let mut flags = SEC_WINNT_AUTH_IDENTITY_UNICODE | SEC_WINNT_AUTH_IDENTITY_MARSHALLED;
-    if encrypted {
-        flags |= SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED;
-    }
+    let flags = flags_of(encrypted);
     let plain = AuthIdentity { user, user_length, domain, domain_length, password, password_length, flags };
     if has_list {
         let length = ULONG::try_from(header).unwrap_or_default();
@@ -298,10 +242,7 @@ pub(super) fn marshal(identity: &Identity, encrypted: bool) -> Result<Block> {
     let (domain_offset, domain_length) = place(domain)?;
     let (packed_credentials_offset, packed_credentials_length) = place(packed)?;
     let (package_list_offset, package_list_length) = place(list)?;
-    let mut flags = SEC_WINNT_AUTH_IDENTITY_UNICODE | SEC_WINNT_AUTH_IDENTITY_MARSHALLED;
-    if encrypted {
-        flags |= SEC_WINNT_AUTH_IDENTITY_FLAGS_PROCESS_ENCRYPTED;
-    }
+    let flags = flags_of(encrypted);
     // Written member by member, as padding would be of no certain value.
     let mut put = |offset: usize, bytes: &[u8]| {
         if let Some(place) = block.bytes_mut().get_mut(offset..offset + bytes.len()) {
@@ -336,11 +277,7 @@ fn pack(password: &[u16]) -> Option<Zeroizing<Vec<u8>>> {
     let mut packed = Zeroizing::new(Vec::with_capacity(usize::from(total)));
     packed.extend(PACKED_HEADER.to_ne_bytes());
     packed.extend(total.to_ne_bytes());
-    let (first, second, third, rest) = PASSWORD;
-    packed.extend(first.to_ne_bytes());
-    packed.extend(second.to_ne_bytes());
-    packed.extend(third.to_ne_bytes());
-    packed.extend(rest);
+    packed.extend(PASSWORD);
     // Where the data lies and how long it is; then its own header, which says the same of the password.
     packed.extend(ULONG::from(PACKED_HEADER).to_ne_bytes());
     packed.extend(data_length.to_ne_bytes());
@@ -365,7 +302,7 @@ pub(super) fn unmarshal(bytes: &[u8]) -> Result<(Identity, bool)> {
     // SAFETY: there are enough bytes, and each bit pattern is a value of it.
     let header = unsafe { pointer::read(bytes.as_ptr().cast::<AuthIdentityEx2>()) }.ok_or_else(bad)?;
     if header.version != SEC_WINNT_AUTH_IDENTITY_VERSION_2
-        || ULONG::from(header.header_length) != ex2::HEADER_LENGTH
+        || usize::from(header.header_length) != size_of::<AuthIdentityEx2>()
         || header.structure_length as usize > bytes.len()
     {
         return Err(bad());

@@ -171,11 +171,11 @@ impl Shared {
 
 #[cfg(test)]
 impl Shared {
-    /// With a given key and number: published values may start from those.
     pub(super) fn count_from(&mut self, next: u32) {
         self.next = Some(next);
     }
 
+    /// With a given key and number: published values may start from those.
     pub(super) fn with_key(key: &[u8], next: u32) -> Self {
         Self {
             negotiated: NegotiateFlags::empty(),
