@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn structures_and_bytes_lie_where_they_were_put() {
         let mut block = Block::new(13).unwrap();
-        block.put(1, 0x0403_0201_u32);
+        block.put(1, u32::from_ne_bytes([1, 2, 3, 4]));
         assert_eq!(&block.bytes_mut()[..6], &[0, 1, 2, 3, 4, 0]);
         assert_eq!(block.at::<u8>(5).addr() - block.at::<u8>(0).addr(), 5);
         assert_eq!(block.at::<u64>(0).addr() % align_of::<u64>(), 0);

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use crate::abi::{
     AuthIdentity, AuthIdentityEx, AuthIdentityEx2, SEC_WINNT_AUTH_IDENTITY_VERSION,
-    SEC_WINNT_AUTH_IDENTITY_VERSION_2, ULONG, WCHAR,
+    SEC_WINNT_AUTH_IDENTITY_VERSION_2, ULONG, USHORT, WCHAR,
 };
 use crate::pointer;
 
@@ -23,6 +23,9 @@ impl Form {
     pub(super) unsafe fn of(identity: *const c_void) -> Option<Self> {
         // SAFETY: each form is at least as long as two numbers of 32 bits.
         let [version, length] = unsafe { pointer::read(identity.cast::<[ULONG; 2]>())? };
+        // The last form's length has 16 bits, whichever end of the second number they are.
+        let [first, second, ..] = length.to_ne_bytes();
+        let header_length = USHORT::from_ne_bytes([first, second]);
         // The oldest form has no version and starts with a pointer, which could look like one. It would have to be followed
         // by what stands for the length of the other forms, too.
         // SAFETY: by version and length, it is this form; the last one is what remains.
@@ -32,7 +35,7 @@ impl Form {
             {
                 pointer::read(identity.cast()).map(Self::Ex)
             } else if version == SEC_WINNT_AUTH_IDENTITY_VERSION_2
-                && (length & 0xFFFF) as usize == size_of::<AuthIdentityEx2>()
+                && usize::from(header_length) == size_of::<AuthIdentityEx2>()
             {
                 pointer::read(identity.cast()).map(Self::Ex2)
             } else {
