@@ -248,3 +248,39 @@ export! {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory;
+
+    fn check<C: Character>(infos: &[&PackageInfo]) {
+        let made = block::<C>(infos).unwrap().give::<SecPkgInfo<C>>();
+        let length = memory::length(made.cast()).unwrap();
+        let texts: usize = infos.iter().map(|info| info.name.len() + info.comment.len() + 2).sum();
+        let structures = size_of::<SecPkgInfo<C>>() * infos.len();
+        assert_eq!(length, structures + texts * size_of::<C>(), "row 8: nothing else is in the block");
+        for (index, described) in infos.iter().enumerate() {
+            // SAFETY: the block has so many structures, aligned, and each text of theirs ends in a NUL within it.
+            let info = unsafe { *made.add(index) };
+            for (pointer, text) in [(info.name, described.name), (info.comment, described.comment)] {
+                let start = pointer.addr() - made.addr();
+                assert!(start >= structures, "row 8");
+                assert!(start + (text.len() + 1) * size_of::<C>() <= length, "row 8");
+                // SAFETY: as just checked.
+                let read = unsafe { text::read(pointer.cast_const(), SecurityStatus::SEC_E_INTERNAL_ERROR) };
+                assert_eq!(read.unwrap().as_deref(), Some(text), "row 8");
+            }
+        }
+        assert!(memory::free(made.cast()));
+    }
+
+    #[test]
+    fn row_8_a_block_is_as_long_as_what_is_in_it() {
+        let all = ALL.map(Package::info);
+        for infos in [&all[..1], &all[1..], &all[..]] {
+            check::<c_char>(infos);
+            check::<WCHAR>(infos);
+        }
+    }
+}

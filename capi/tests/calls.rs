@@ -58,37 +58,6 @@ fn converse(from: &SecHandle, to: &SecHandle) {
 }
 
 #[test]
-fn packages() {
-    unsafe {
-        let mut info = null_mut();
-        for (name, capabilities, rpc_id) in [("NTLM", 0x2B37, 10), ("negotiate", 0x3BB3, 9)] {
-            expect(QuerySecurityPackageInfoW(wide(name).as_ptr(), &raw mut info), 0);
-            let found = *info;
-            assert_eq!(
-                (found.capabilities, found.version, found.rpc_id),
-                (capabilities, 1, rpc_id),
-                "rows 3 and 4"
-            );
-            expect(FreeContextBuffer(info.cast()), 0);
-            expect(FreeContextBuffer(info.cast()), INVALID_HANDLE);
-        }
-        let before = info;
-        expect(QuerySecurityPackageInfoW(wide("nothing").as_ptr(), &raw mut info), SECPKG_NOT_FOUND);
-        assert_eq!(info, before, "row 2");
-        let mut count = 0;
-        expect(EnumerateSecurityPackagesW(&raw mut count, &raw mut info), 0);
-        assert_eq!(count, 2, "row 6");
-        expect(FreeContextBuffer(info.cast()), 0);
-        let table = &*InitSecurityInterfaceW();
-        assert_eq!(table.version, 1, "row 9");
-        assert!(table.functions[4].0.is_null());
-        assert_eq!(table.functions[17], table.functions[24]);
-        assert_eq!(table.functions[18], table.functions[25]);
-    }
-    assert_eq!(acquire("nothing", 2, None), Err(SECPKG_NOT_FOUND), "row 1");
-}
-
-#[test]
 fn messages_go_both_ways_and_changed_ones_are_refused() {
     let (client, server) = established();
     converse(&client.context, &server.context);
