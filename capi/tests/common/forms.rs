@@ -261,6 +261,7 @@ impl Way {
             is_server: false,
             credential: Some(credential),
             context: None,
+            in_place: false,
             target: None,
             requirements: 0,
             representation: 0x10,
@@ -276,6 +277,8 @@ pub struct Leg<'a> {
     pub is_server: bool,
     pub credential: Option<&'a SecHandle>,
     pub context: Option<&'a SecHandle>,
+    /// Whether phNewContext is phContext, where there is one.
+    pub in_place: bool,
     pub target: Option<&'a str>,
     pub requirements: u32,
     pub representation: u32,
@@ -293,7 +296,7 @@ pub struct Answer {
 impl Leg<'_> {
     pub fn call(&self, output: Option<&mut [SecBuffer]>) -> Answer {
         let pointer = |handle: Option<&SecHandle>| handle.map_or(null(), core::ptr::from_ref);
-        let (credential, old) = (pointer(self.credential), pointer(self.context));
+        let credential = pointer(self.credential);
         let target = self.target.map(|target| Text::of(self.form, target));
         let target = address(target.as_ref());
         // The library does not write to an input.
@@ -303,8 +306,11 @@ impl Leg<'_> {
         let mut output = output.map(list);
         let output = output.as_mut().map_or(null_mut(), core::ptr::from_mut);
         let (requirements, representation) = (self.requirements, self.representation);
-        let (mut context, mut attributes, mut expiry) = (UNTOUCHED, 0, 0);
+        let in_place = self.context.filter(|_| self.in_place);
+        let before = in_place.copied().unwrap_or(UNTOUCHED);
+        let (mut context, mut attributes, mut expiry) = (before, 0, 0);
         let (new, flags, until) = (&raw mut context, &raw mut attributes, &raw mut expiry);
+        let old = if in_place.is_some() { new.cast_const() } else { pointer(self.context) };
         let status = unsafe {
             match (self.is_server, self.form) {
                 (true, _) => AcceptSecurityContext(
@@ -355,7 +361,7 @@ impl Leg<'_> {
             }
         };
         if status < 0 {
-            assert_eq!(context, UNTOUCHED, "row 25: a call that fails gives no handle");
+            assert_eq!(context, before, "row 25: a call that fails gives no handle");
         }
         Answer { status: status as u32, context, attributes }
     }
@@ -427,6 +433,7 @@ impl Peer {
             is_server: self.is_server,
             credential: Some(&self.credential),
             context: self.context.as_ref(),
+            in_place: true,
             target: self.target,
             requirements: self.requirements,
             representation: self.representation,
