@@ -161,50 +161,6 @@ fn handles_and_pointers_that_are_none() {
     }
 }
 
-// Rows 46, 48 and 49.
-#[test]
-fn negotiate_by_its_package_list() {
-    let mut server =
-        Side::new(acquire("Negotiate", 1, Some(&identity("alice", "CORP", "secret"))).unwrap(), false);
-    let with_list = |list: &str| {
-        let inner = identity("alice", "CORP", "secret");
-        let list = wide(list);
-        let ex = AuthIdentityEx {
-            version: 0x200,
-            length: size_of::<AuthIdentityEx<u16>>() as u32,
-            identity: inner.raw,
-            package_list: list.as_ptr(),
-            package_list_length: list.len() as u32 - 1,
-        };
-        let (package, mut handle) = (wide("Negotiate"), SecHandle::default());
-        let status = unsafe {
-            AcquireCredentialsHandleW(
-                null(),
-                package.as_ptr(),
-                2,
-                null_mut(),
-                (&raw const ex).cast(),
-                null(),
-                null_mut(),
-                &raw mut handle,
-                null_mut(),
-            )
-        };
-        expect(status, 0);
-        Side::new(handle, true)
-    };
-    expect(with_list("NegoExtender").step(&[]).0, NO_CREDENTIALS);
-    expect(with_list("!kerberos").step(&[]).0, UNSUPPORTED_FUNCTION);
-    let mut client = with_list("NTLM");
-    let (_, negotiate) = client.step(&[]);
-    assert!(negotiate.starts_with(b"NTLMSSP\0"));
-    let (_, challenge) = server.step(&negotiate);
-    let (status, authenticate) = client.step(&challenge);
-    assert_eq!(status, OK);
-    assert_eq!(server.step(&authenticate).0, OK);
-    converse(&client.context, &server.context);
-}
-
 // Rows 50 to 59.
 #[test]
 fn attributes() {
