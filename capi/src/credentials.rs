@@ -100,14 +100,17 @@ impl Credential {
     /// The mechanism for a server's handshake that begins with `token`, and its credentials.
     ///
     /// # Errors
-    /// As [`Credential::to_initialize`]. Negotiate takes NTLM that comes without SPNEGO around it.
+    /// As [`Credential::to_initialize`]. Negotiate takes NTLM that comes without SPNEGO around it; what is neither of the two
+    /// is `SEC_E_INVALID_TOKEN`.
     pub(crate) fn to_accept(&self, token: &[u8]) -> Result<(&dyn Provider, &Credentials)> {
         if self.package == Package::Negotiate {
             if self.mechanisms == Mechanisms::None {
                 return self.to_initialize();
             }
             if !token.starts_with(b"NTLMSSP\0") {
-                return Err(NO_SPNEGO);
+                // SPNEGO's begin as GSS-API frames them, or with one of its two choices; on none, its server begins.
+                let is_spnego = matches!(token.first(), None | Some(0x60 | 0xA0 | 0xA1));
+                return Err(if is_spnego { NO_SPNEGO } else { NO_TOKEN });
             }
         }
         self.ntlm()
@@ -181,6 +184,9 @@ fn refused(text: &'static str) -> Failure {
 const NO_SPNEGO: Failure = Failure::unsupported(
     "this release has no SPNEGO: use the package NTLM, or Negotiate with the package list NTLM",
 );
+
+const NO_TOKEN: Failure =
+    Failure::new(SecurityStatus::SEC_E_INVALID_TOKEN, "the token is neither one of NTLM nor one of SPNEGO");
 
 /// The identity with what it leaves out: without a password, that of the account file, as gss-ntlmssp does.
 fn complete(identity: Identity, file: Option<&UserFile>) -> Result<AuthIdentity> {
