@@ -97,18 +97,6 @@ fn a_stream_is_decrypted_where_it_lies() {
     assert_eq!(&bytes[16..], b"message");
 }
 
-// Row 33.
-#[test]
-fn a_wrong_password_is_refused_and_the_context_is_only_to_be_deleted() {
-    let (_, mut server, authenticate) = before_the_last_step("wrong");
-    expect(server.step(&authenticate).0, LOGON_DENIED);
-    expect(server.step(&authenticate).0, OUT_OF_SEQUENCE);
-    unsafe {
-        expect(DeleteSecurityContext(&raw const server.context), 0);
-        expect(DeleteSecurityContext(&raw const server.context), INVALID_HANDLE);
-    }
-}
-
 // Rows 21 to 25.
 #[test]
 fn a_token_that_has_no_room_loses_nothing() {
