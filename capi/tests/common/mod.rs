@@ -8,6 +8,8 @@ use core::ptr::{null, null_mut};
 use portable_sspi_capi::abi::*;
 use portable_sspi_capi::*;
 
+pub mod contexts;
+
 pub const OK: i32 = 0;
 pub const CONTINUE_NEEDED: i32 = 0x0009_0312;
 pub const INVALID_HANDLE: u32 = 0x8009_0301;
