@@ -65,6 +65,9 @@ fn acquired(package: Option<&str>, credential_use: u32, identity: *const c_void,
     statuses[0]
 }
 
+/// Makes an identity one that cannot be read.
+type Change<'a> = &'a dyn Fn(&mut AuthIdentity<u16>);
+
 #[test]
 fn credentials_that_cannot_be_acquired() {
     let alice = identity("alice", "CORP", "secret");
@@ -81,7 +84,7 @@ fn credentials_that_cannot_be_acquired() {
     // Identities that cannot be read.
     let lone_surrogate = [0xD800_u16];
     let not_utf8 = *b"\xFF\xFE";
-    let changes: [&dyn Fn(&mut AuthIdentity<u16>); 5] = [
+    let changes: [Change<'_>; 5] = [
         &|raw| (raw.user, raw.user_length) = (lone_surrogate.as_ptr(), 1),
         &|raw| (raw.domain, raw.domain_length) = (lone_surrogate.as_ptr(), 1),
         &|raw| {
