@@ -187,6 +187,23 @@ fn row_55_names_are_the_same_on_both_sides() {
     in_both_forms!(check);
 }
 
+// Where the two say different things of one person, the client can only name what it wrote; the server names the account that
+// was verified, as a client could otherwise call itself a member of another domain.
+#[test]
+fn row_55_the_server_names_the_account_whatever_the_client_wrote() {
+    fn check<C: Form>() {
+        for (client, account, expected) in [
+            (["alice", "", "secret"], ["alice", "CORP", "secret"], ["alice", r"CORP\alice"]),
+            (["alice", "CORP", "secret"], ["alice", "", "secret"], [r"CORP\alice", "alice"]),
+            (["ALICE", "CORP", "secret"], ["alice", "CORP", "secret"], [r"CORP\ALICE", r"CORP\alice"]),
+        ] {
+            let contexts = Handshake { client, account, ..Handshake::default() }.run();
+            assert_eq!(contexts.map(|context| name::<C>(&context)), expected, "row 55");
+        }
+    }
+    in_both_forms!(check);
+}
+
 #[test]
 fn row_56_package_info_is_the_same_on_both_sides() {
     fn check<C: Form>() {
