@@ -18,7 +18,6 @@ use common::contexts::*;
 use common::*;
 use portable_sspi::{AscRet, IscRet};
 use portable_sspi_capi::abi::*;
-use portable_sspi_capi::*;
 
 const CONNECTION: u32 = 0x800;
 const INTEGRITY: u32 = 0x1_0000;
@@ -397,6 +396,8 @@ fn before_the_handshake_has_ended_most_attributes_are_not_there() {
 #[cfg(not(windows))]
 #[test]
 fn the_access_token_is_the_server_s_and_is_closed_with_its_context() {
+    use portable_sspi_capi::{CloseHandle, DeleteSecurityContext};
+
     const NO_IMPERSONATION: u32 = 0x8009_030B;
     fn check<C: Form>() {
         let [client, server] = Handshake::default().run();
