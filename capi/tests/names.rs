@@ -35,12 +35,15 @@ const FORMATS: [EXTENDED_NAME_FORMAT; 12] = [
     NAME_SURNAME,
 ];
 
-/// Of the system on Windows, of the library elsewhere.
+#[cfg(not(windows))]
 fn last_error() -> u32 {
-    #[cfg(windows)]
-    return u32::try_from(std::io::Error::last_os_error().raw_os_error().unwrap()).unwrap();
-    #[cfg(not(windows))]
     GetLastError()
+}
+
+/// Of the system.
+#[cfg(windows)]
+fn last_error() -> u32 {
+    u32::try_from(std::io::Error::last_os_error().raw_os_error().unwrap()).unwrap()
 }
 
 type Name<C> = unsafe extern "system" fn(EXTENDED_NAME_FORMAT, *mut C, *mut u32) -> BOOLEAN;
