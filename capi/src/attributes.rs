@@ -4,7 +4,17 @@ use core::ffi::{c_char, c_void};
 
 use portable_sspi::{FileTime, Provider, SecurityContext, SecurityStatus};
 
-use crate::abi::{SECURITY_STATUS, SecHandle, SecPkgInfo, ULONG, WCHAR, time_stamp};
+use crate::abi::{
+    ContextAccessToken, ContextAuthority, ContextClientSpecifiedTarget, ContextDceInfo, ContextFlags,
+    ContextKeyInfo, ContextLastClientTokenStatus, ContextLifespan, ContextNames, ContextNativeNames,
+    ContextNegotiationInfo, ContextPackageInfo, ContextPasswordExpiry, ContextSessionKey, ContextSizes,
+    SECPKG_ATTR_ACCESS_TOKEN, SECPKG_ATTR_AUTHORITY, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET,
+    SECPKG_ATTR_DCE_INFO, SECPKG_ATTR_FLAGS, SECPKG_ATTR_KEY_INFO, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS,
+    SECPKG_ATTR_LIFESPAN, SECPKG_ATTR_NAMES, SECPKG_ATTR_NATIVE_NAMES, SECPKG_ATTR_NEGOTIATION_INFO,
+    SECPKG_ATTR_PACKAGE_INFO, SECPKG_ATTR_PASSWORD_EXPIRY, SECPKG_ATTR_SESSION_KEY, SECPKG_ATTR_SIZES,
+    SECPKG_NEGOTIATION_COMPLETE, SECPKG_NEGOTIATION_IN_PROGRESS, SECURITY_STATUS, SecHandle, ULONG, WCHAR,
+    time_stamp,
+};
 use crate::context::{self, Context, established};
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
@@ -13,51 +23,6 @@ use crate::packages;
 use crate::pointer::{self, required};
 use crate::text::{self, Character};
 use crate::tokens;
-
-/// The numbers of `SECPKG_ATTR_*`.
-mod attr {
-    use crate::abi::ULONG;
-
-    pub(super) const SIZES: ULONG = 0;
-    pub(super) const NAMES: ULONG = 1;
-    pub(super) const LIFESPAN: ULONG = 2;
-    pub(super) const DCE_INFO: ULONG = 3;
-    pub(super) const KEY_INFO: ULONG = 5;
-    pub(super) const AUTHORITY: ULONG = 6;
-    pub(super) const PASSWORD_EXPIRY: ULONG = 8;
-    pub(super) const SESSION_KEY: ULONG = 9;
-    pub(super) const PACKAGE_INFO: ULONG = 10;
-    pub(super) const NEGOTIATION_INFO: ULONG = 12;
-    pub(super) const NATIVE_NAMES: ULONG = 13;
-    pub(super) const FLAGS: ULONG = 14;
-    pub(super) const ACCESS_TOKEN: ULONG = 18;
-    pub(super) const CLIENT_SPECIFIED_TARGET: ULONG = 27;
-    pub(super) const LAST_CLIENT_TOKEN_STATUS: ULONG = 30;
-}
-
-/// `SecPkgContext_NegotiationInfo`.
-#[repr(C)]
-struct NegotiationInfo<C> {
-    package: *mut SecPkgInfo<C>,
-    state: ULONG,
-}
-
-/// `SecPkgContext_KeyInfo`.
-#[repr(C)]
-struct KeyInfo<C> {
-    signature_algorithm_name: *mut C,
-    encrypt_algorithm_name: *mut C,
-    key_size: ULONG,
-    signature_algorithm: ULONG,
-    encrypt_algorithm: ULONG,
-}
-
-/// `SecPkgContext_SessionKey` and `SecPkgContext_DceInfo`: a number and an address.
-#[repr(C)]
-struct NumberAndAddress<T> {
-    number: ULONG,
-    address: *mut T,
-}
 
 /// Where the answer goes. Blocks that are in it are given to the program only when nothing can fail any more.
 struct Answer {
@@ -100,9 +65,11 @@ unsafe fn query<C: Character>(
         // SAFETY: the same contract.
         unsafe {
             context::with(handle, |context| match attribute {
-                attr::PACKAGE_INFO => answer.put(|| Ok(package_block::<C>()?.give::<SecPkgInfo<C>>())),
-                attr::NEGOTIATION_INFO => answer.put(|| negotiation::<C>(context)),
-                attr::LAST_CLIENT_TOKEN_STATUS => answer.put(|| Ok(last_token(context))),
+                SECPKG_ATTR_PACKAGE_INFO => {
+                    answer.put(|| Ok(ContextPackageInfo::<C> { package: package_block::<C>()?.give() }))
+                }
+                SECPKG_ATTR_NEGOTIATION_INFO => answer.put(|| negotiation::<C>(context)),
+                SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS => answer.put(|| Ok(last_token(context))),
                 _ => of_established::<C>(established(context)?, attribute, &answer),
             })?;
         }
@@ -121,52 +88,58 @@ unsafe fn of_established<C: Character>(
     // SAFETY: the same contract, for each.
     unsafe {
         match attribute {
-            attr::SIZES => answer.put(|| {
-                let sizes = context.sizes();
-                Ok([sizes.max_token, sizes.max_signature, sizes.block_size, sizes.security_trailer])
+            SECPKG_ATTR_SIZES => answer.put(|| {
+                let portable_sspi::Sizes { max_token, max_signature, block_size, security_trailer } =
+                    context.sizes();
+                Ok(ContextSizes { max_token, max_signature, block_size, security_trailer })
             }),
-            attr::NAMES => answer.put(|| text::give::<C>(&context.names().user_name)),
-            attr::LIFESPAN => answer.put(|| {
+            SECPKG_ATTR_NAMES => {
+                answer.put(|| Ok(ContextNames { user_name: text::give::<C>(&context.names().user_name)? }))
+            }
+            SECPKG_ATTR_LIFESPAN => answer.put(|| {
                 let lifespan = context.lifespan();
-                Ok([lifespan.start, lifespan.expiry].map(time_stamp))
+                Ok(ContextLifespan { start: time_stamp(lifespan.start), expiry: time_stamp(lifespan.expiry) })
             }),
             // RPC_C_AUTHZ_NAME: the address is of the client's name.
-            attr::DCE_INFO => answer.put(|| {
-                Ok(NumberAndAddress { number: 1, address: text::give::<C>(&context.names().user_name)? })
+            SECPKG_ATTR_DCE_INFO => answer.put(|| {
+                let name = text::give::<C>(&context.names().user_name)?;
+                Ok(ContextDceInfo { authorization_service: 1, pac: name.cast() })
             }),
-            attr::KEY_INFO => answer.put(|| key_info::<C>(context)),
-            attr::AUTHORITY => answer.put(|| {
+            SECPKG_ATTR_KEY_INFO => answer.put(|| key_info::<C>(context)),
+            SECPKG_ATTR_AUTHORITY => answer.put(|| {
                 let name = context.names().user_name;
-                text::give::<C>(name.split_once('\\').map_or("", |(domain, _)| domain))
+                let authority = name.split_once('\\').map_or("", |(domain, _)| domain);
+                Ok(ContextAuthority { authority_name: text::give::<C>(authority)? })
             }),
-            attr::PASSWORD_EXPIRY => answer.put(|| Ok(time_stamp(FileTime::NEVER))),
-            attr::SESSION_KEY => answer.put(|| {
+            SECPKG_ATTR_PASSWORD_EXPIRY => {
+                answer.put(|| Ok(ContextPasswordExpiry { expiry: time_stamp(FileTime::NEVER) }))
+            }
+            SECPKG_ATTR_SESSION_KEY => answer.put(|| {
                 let key = Block::of(context.session_key().expose())?;
-                let number = ULONG::try_from(key.length()).unwrap_or_default();
-                Ok(NumberAndAddress { number, address: key.give::<u8>() })
+                let length = ULONG::try_from(key.length()).unwrap_or_default();
+                Ok(ContextSessionKey { length, key: key.give() })
             }),
-            attr::NATIVE_NAMES => answer.put(|| {
+            SECPKG_ATTR_NATIVE_NAMES => answer.put(|| {
                 let names = context.native_names();
                 let (client, server) =
                     (text::block::<C>(&names.client_name)?, text::block::<C>(&names.server_name)?);
-                Ok([client.give::<C>(), server.give()])
+                Ok(ContextNativeNames::<C> { client_name: client.give(), server_name: server.give() })
             }),
-            attr::FLAGS => answer.put(|| Ok(context.flags().bits())),
-            // Always wide: there is one structure for both functions.
-            attr::CLIENT_SPECIFIED_TARGET => answer.put(|| match context.target() {
-                Some(target) => text::give::<WCHAR>(target),
-                None => Ok(core::ptr::null_mut()),
+            SECPKG_ATTR_FLAGS => answer.put(|| Ok(ContextFlags { flags: context.flags().bits() })),
+            SECPKG_ATTR_CLIENT_SPECIFIED_TARGET => answer.put(|| {
+                let target = context.target().map(text::give::<WCHAR>).transpose()?;
+                Ok(ContextClientSpecifiedTarget { target_name: target.unwrap_or(core::ptr::null_mut()) })
             }),
-            attr::ACCESS_TOKEN => {
-                answer.check::<crate::abi::HANDLE>()?;
-                let handle = match &established.token {
+            SECPKG_ATTR_ACCESS_TOKEN => {
+                answer.check::<ContextAccessToken>()?;
+                let token = match &established.token {
                     Some(token) => token.0,
                     None => {
                         let token = tokens::Token(tokens::token_of(context)?);
                         established.token.insert(token).0
                     }
                 };
-                answer.put(|| Ok(handle))
+                answer.put(|| Ok(ContextAccessToken { token }))
             }
             _ => Err(Failure::unsupported("this context has no such attribute")),
         }
@@ -178,22 +151,25 @@ fn package_block<C: Character>() -> Result<Block> {
     packages::block::<C>(&[portable_sspi::ntlm::Ntlm::default().package_info()])
 }
 
-fn negotiation<C: Character>(context: &Context) -> Result<NegotiationInfo<C>> {
-    // SECPKG_NEGOTIATION_COMPLETE and SECPKG_NEGOTIATION_IN_PROGRESS.
-    let state = if matches!(context, Context::Established(_)) { 0 } else { 2 };
-    Ok(NegotiationInfo { package: package_block::<C>()?.give(), state })
+fn negotiation<C: Character>(context: &Context) -> Result<ContextNegotiationInfo<C>> {
+    let state = if matches!(context, Context::Established(_)) {
+        SECPKG_NEGOTIATION_COMPLETE
+    } else {
+        SECPKG_NEGOTIATION_IN_PROGRESS
+    };
+    Ok(ContextNegotiationInfo { package: package_block::<C>()?.give(), state })
 }
 
 /// SecPkgAttrLastClientTokenYes, or No while the handshake is under way.
-const fn last_token(context: &Context) -> ULONG {
-    if matches!(context, Context::Established(_)) { 0 } else { 1 }
+fn last_token(context: &Context) -> ContextLastClientTokenStatus {
+    ContextLastClientTokenStatus { status: ULONG::from(!matches!(context, Context::Established(_))) }
 }
 
-fn key_info<C: Character>(context: &dyn SecurityContext) -> Result<KeyInfo<C>> {
+fn key_info<C: Character>(context: &dyn SecurityContext) -> Result<ContextKeyInfo<C>> {
     let info = context.key_info();
     let signature = text::block::<C>(info.signature_algorithm_name)?;
     let encrypt = text::block::<C>(info.encrypt_algorithm_name)?;
-    Ok(KeyInfo {
+    Ok(ContextKeyInfo {
         signature_algorithm_name: signature.give(),
         encrypt_algorithm_name: encrypt.give(),
         key_size: info.key_size,

@@ -6,8 +6,8 @@ use portable_sspi::{ChannelBindings, Misuse, SecurityBuffer, SecurityStatus};
 
 use crate::abi::{
     SECBUFFER_CHANNEL_BINDINGS, SECBUFFER_DATA, SECBUFFER_PADDING, SECBUFFER_READONLY,
-    SECBUFFER_READONLY_WITH_CHECKSUM, SECBUFFER_STREAM, SECBUFFER_TOKEN, SecBuffer, SecBufferDesc,
-    SecChannelBindings, ULONG,
+    SECBUFFER_READONLY_WITH_CHECKSUM, SECBUFFER_STREAM, SECBUFFER_TOKEN, SECBUFFER_VERSION, SecBuffer,
+    SecBufferDesc, SecChannelBindings, ULONG,
 };
 use crate::failure::{Failure, Result};
 use crate::memory::Block;
@@ -38,7 +38,7 @@ impl List {
         let mut read = Self { place: core::ptr::null_mut(), few: [EMPTY; FEW], many: Vec::new(), count: 0 };
         // SAFETY: by this function's contract.
         let Some(list) = (unsafe { pointer::read(list) }) else { return Ok(read) };
-        if list.version != 0 || list.count > MOST {
+        if list.version != SECBUFFER_VERSION || list.count > MOST {
             return Err(invalid(
                 "the list of buffers has another ulVersion than SECBUFFER_VERSION, or too many buffers",
             ));

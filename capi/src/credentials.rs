@@ -13,8 +13,9 @@ use portable_sspi::{
 };
 
 use crate::abi::{
-    SECPKG_CRED_AUTOLOGON_RESTRICTED, SECPKG_CRED_DEFAULT, SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND,
-    SECPKG_CRED_PROCESS_POLICY_ONLY, SECURITY_STATUS, SecHandle, TimeStamp, ULONG, WCHAR, time_stamp,
+    CredentialsNames, SECPKG_CRED_ATTR_NAMES, SECPKG_CRED_AUTOLOGON_RESTRICTED, SECPKG_CRED_DEFAULT,
+    SECPKG_CRED_INBOUND, SECPKG_CRED_OUTBOUND, SECPKG_CRED_PROCESS_POLICY_ONLY, SECURITY_STATUS, SecHandle,
+    TimeStamp, ULONG, WCHAR, time_stamp,
 };
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
@@ -24,9 +25,6 @@ use crate::packages::Package;
 use crate::pointer::{self, required};
 use crate::table::Table;
 use crate::text::{self, Character};
-
-/// `SECPKG_CRED_ATTR_NAMES`.
-const SECPKG_CRED_ATTR_NAMES: ULONG = 1;
 
 static TABLE: Table<Arc<Credential>> = Table::new();
 
@@ -312,15 +310,16 @@ unsafe fn query<C: Character>(
             return Err(Failure::unsupported("these credentials have no such attribute"));
         }
         let answer = required(answer)?;
-        if room.is_some_and(|room| (room as usize) < size_of::<*mut C>()) {
+        if room.is_some_and(|room| (room as usize) < size_of::<CredentialsNames<C>>()) {
             return Err(Failure::new(
                 SecurityStatus::SEC_E_BUFFER_TOO_SMALL,
                 "cbBuffer is less than the structure of this attribute takes",
             ));
         }
         let name = if credential.name.is_empty() { default_name() } else { credential.name.clone() };
-        // SAFETY: not NULL, so valid for writing the one pointer that SecPkgCredentials_Names is.
-        unsafe { pointer::write(answer.cast::<*mut C>(), text::give::<C>(&name)?) };
+        let names = CredentialsNames { user_name: text::give::<C>(&name)? };
+        // SAFETY: not NULL, so valid for writing the structure.
+        unsafe { pointer::write(answer.cast(), names) };
         Ok(SecurityStatus::SEC_E_OK)
     })
 }

@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_void};
 
-use crate::abi::{SECURITY_STATUS, ULONG, WCHAR};
+use crate::abi::{SECURITY_STATUS, SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION, ULONG, WCHAR};
 use crate::export::export;
 use crate::failure;
 use crate::packages::Package;
@@ -36,7 +36,7 @@ macro_rules! functions {
 }
 
 static TABLE_A: SecurityFunctionTable = SecurityFunctionTable {
-    version: 1,
+    version: SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION,
     functions: functions![
         pk::EnumerateSecurityPackagesA,
         cr::QueryCredentialsAttributesA,
@@ -73,7 +73,7 @@ static TABLE_A: SecurityFunctionTable = SecurityFunctionTable {
 };
 
 static TABLE_W: SecurityFunctionTable = SecurityFunctionTable {
-    version: 1,
+    version: SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION,
     functions: functions![
         pk::EnumerateSecurityPackagesW,
         cr::QueryCredentialsAttributesW,

@@ -9,7 +9,9 @@ use portable_sspi::{
     PartialContext, Problem, SecurityStatus, Step,
 };
 
-use crate::abi::{SECURITY_STATUS, SecBufferDesc, SecHandle, TimeStamp, ULONG, WCHAR, time_stamp};
+use crate::abi::{
+    SEC_E_TARGET_UNKNOWN, SECURITY_STATUS, SecBufferDesc, SecHandle, TimeStamp, ULONG, WCHAR, time_stamp,
+};
 use crate::buffers::{Input, Output};
 use crate::context::{self, Context, TABLE};
 use crate::credentials::{self, Credential};
@@ -19,8 +21,6 @@ use crate::library;
 use crate::pointer::{self, required};
 use crate::text::{self, Character};
 
-/// `SEC_E_TARGET_UNKNOWN`.
-const TARGET_UNKNOWN: SecurityStatus = SecurityStatus(0x8009_0303);
 const SEC_I_CONTINUE_NEEDED: SecurityStatus = SecurityStatus::SEC_I_CONTINUE_NEEDED;
 
 /// Where the answers of a step go.
@@ -256,7 +256,7 @@ unsafe fn initialize<C: Character>(asked: &Initialization<C>) -> SECURITY_STATUS
         let requirements = IscReq::from_bits_truncate(asked.requirements);
         // SAFETY: by this function's contract.
         unsafe {
-            let target_name = text::read(asked.target_name, TARGET_UNKNOWN)?;
+            let target_name = text::read(asked.target_name, SEC_E_TARGET_UNKNOWN)?;
             let input = Input::read(asked.input)?;
             let output = Output::read(asked.output, requirements.contains(IscReq::ALLOCATE_MEMORY))?;
             let side = Client { target_name, requirements, input };

@@ -2,14 +2,13 @@
 
 use portable_sspi::{Misuse, SecurityBuffer, SecurityContext, SecurityStatus};
 
-use crate::abi::{SECQOP_WRAP_NO_ENCRYPT, SECURITY_STATUS, SecBufferDesc, SecHandle, ULONG};
+use crate::abi::{
+    SEC_E_QOP_NOT_SUPPORTED, SECQOP_WRAP_NO_ENCRYPT, SECURITY_STATUS, SecBufferDesc, SecHandle, ULONG,
+};
 use crate::buffers::{Call, with_message};
 use crate::context;
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
-
-/// `SEC_E_QOP_NOT_SUPPORTED`.
-const QOP_NOT_SUPPORTED: SecurityStatus = SecurityStatus(0x8009_030A);
 
 /// # Safety
 /// As of the exported functions.
@@ -45,7 +44,7 @@ fn encrypts(quality: ULONG) -> Result<bool> {
     match quality {
         0 => Ok(true),
         SECQOP_WRAP_NO_ENCRYPT => Ok(false),
-        _ => Err(Failure::new(QOP_NOT_SUPPORTED, "fQOP is neither 0 nor SECQOP_WRAP_NO_ENCRYPT")),
+        _ => Err(Failure::new(SEC_E_QOP_NOT_SUPPORTED, "fQOP is neither 0 nor SECQOP_WRAP_NO_ENCRYPT")),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::ffi::c_char;
 
-use crate::abi::{BOOLEAN, ULONG, WCHAR};
+use crate::abi::{
+    BOOLEAN, EXTENDED_NAME_FORMAT, NAME_DISPLAY, NAME_SAM_COMPATIBLE, NAME_UNKNOWN, ULONG, WCHAR,
+};
 use crate::export::export;
 use crate::failure::guarded;
 use crate::last_error::{self, INVALID_PARAMETER, MORE_DATA, NONE_MAPPED};
@@ -12,11 +14,6 @@ use crate::{library, os, pointer};
 
 /// `ERROR_CANT_ACCESS_DOMAIN_INFO`.
 const CANT_ACCESS_DOMAIN_INFO: u32 = 1351;
-
-/// `EXTENDED_NAME_FORMAT`, as far as there are such names here.
-const NAME_UNKNOWN: i32 = 0;
-const NAME_SAM_COMPATIBLE: i32 = 2;
-const NAME_DISPLAY: i32 = 3;
 
 thread_local! {
     static IMPERSONATED: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -27,7 +24,7 @@ pub(crate) fn thread_user_override(name: Option<String>) {
     let _ = IMPERSONATED.try_with(|impersonated| *impersonated.borrow_mut() = name);
 }
 
-fn user_name(format: i32) -> Option<String> {
+fn user_name(format: EXTENDED_NAME_FORMAT) -> Option<String> {
     match format {
         NAME_SAM_COMPATIBLE => {
             let impersonated = IMPERSONATED.try_with(|name| name.borrow().clone()).ok().flatten();
@@ -74,7 +71,11 @@ unsafe fn answer<C: Character>(
 
 /// # Safety
 /// As of [`answer`].
-unsafe fn computer_name<C: Character>(format: i32, buffer: *mut C, size: *mut ULONG) -> BOOLEAN {
+unsafe fn computer_name<C: Character>(
+    format: EXTENDED_NAME_FORMAT,
+    buffer: *mut C,
+    size: *mut ULONG,
+) -> BOOLEAN {
     guarded(0, || {
         if format == NAME_UNKNOWN {
             last_error::set(INVALID_PARAMETER);
@@ -94,7 +95,7 @@ export! {
     ///
     /// # Safety
     /// [Pointers](crate#pointers): `size` is read and written, `buffer` is written.
-    pub unsafe fn GetUserNameExA(format: i32, buffer: *mut c_char, size: *mut ULONG) -> BOOLEAN {
+    pub unsafe fn GetUserNameExA(format: EXTENDED_NAME_FORMAT, buffer: *mut c_char, size: *mut ULONG) -> BOOLEAN {
         // SAFETY: the same contract.
         guarded(0, || unsafe { answer(user_name(format), NONE_MAPPED, buffer, size) })
     }
@@ -103,7 +104,7 @@ export! {
     ///
     /// # Safety
     /// [Pointers](crate#pointers): `size` is read and written, `buffer` is written.
-    pub unsafe fn GetUserNameExW(format: i32, buffer: *mut WCHAR, size: *mut ULONG) -> BOOLEAN {
+    pub unsafe fn GetUserNameExW(format: EXTENDED_NAME_FORMAT, buffer: *mut WCHAR, size: *mut ULONG) -> BOOLEAN {
         // SAFETY: the same contract.
         guarded(0, || unsafe { answer(user_name(format), NONE_MAPPED, buffer, size) })
     }
@@ -113,7 +114,7 @@ export! {
     ///
     /// # Safety
     /// [Pointers](crate#pointers): `size` is read.
-    pub unsafe fn GetComputerObjectNameA(format: i32, buffer: *mut c_char, size: *mut ULONG) -> BOOLEAN {
+    pub unsafe fn GetComputerObjectNameA(format: EXTENDED_NAME_FORMAT, buffer: *mut c_char, size: *mut ULONG) -> BOOLEAN {
         // SAFETY: the same contract.
         unsafe { computer_name(format, buffer, size) }
     }
@@ -122,7 +123,7 @@ export! {
     ///
     /// # Safety
     /// [Pointers](crate#pointers): `size` is read.
-    pub unsafe fn GetComputerObjectNameW(format: i32, buffer: *mut WCHAR, size: *mut ULONG) -> BOOLEAN {
+    pub unsafe fn GetComputerObjectNameW(format: EXTENDED_NAME_FORMAT, buffer: *mut WCHAR, size: *mut ULONG) -> BOOLEAN {
         // SAFETY: the same contract.
         unsafe { computer_name(format, buffer, size) }
     }
@@ -133,8 +134,8 @@ export! {
     /// [Pointers](crate#pointers): `size` is read.
     pub unsafe fn TranslateNameA(
         _name: *const c_char,
-        _format: i32,
-        _desired: i32,
+        _format: EXTENDED_NAME_FORMAT,
+        _desired: EXTENDED_NAME_FORMAT,
         buffer: *mut c_char,
         size: *mut ULONG,
     ) -> BOOLEAN {
@@ -148,50 +149,12 @@ export! {
     /// [Pointers](crate#pointers): `size` is read.
     pub unsafe fn TranslateNameW(
         _name: *const WCHAR,
-        _format: i32,
-        _desired: i32,
+        _format: EXTENDED_NAME_FORMAT,
+        _desired: EXTENDED_NAME_FORMAT,
         buffer: *mut WCHAR,
         size: *mut ULONG,
     ) -> BOOLEAN {
         // SAFETY: the same contract.
         guarded(0, || unsafe { answer(None, NONE_MAPPED, buffer, size) })
-    }
-}
-
-#[cfg(all(test, not(windows)))]
-mod tests {
-    use super::*;
-
-    // sspi.md rows 80 and 81.
-    #[test]
-    fn a_name_that_has_no_room_is_measured() {
-        if os::user().is_none() {
-            eprintln!("SKIPPED: the process's user has no name here");
-            return;
-        }
-        let mut size = 1;
-        let mut buffer = [0x55_u16; 300];
-        // SAFETY: the buffer has room for one character, and then for as many as it is said to have.
-        unsafe {
-            assert_eq!(GetUserNameExW(NAME_SAM_COMPATIBLE, buffer.as_mut_ptr(), &raw mut size), 0);
-            assert_eq!(last_error::GetLastError(), MORE_DATA);
-            assert!(size > 1 && buffer[0] == 0x55);
-            assert_eq!(GetUserNameExW(NAME_SAM_COMPATIBLE, buffer.as_mut_ptr(), &raw mut size), 1);
-        }
-        assert_eq!(buffer[size as usize], 0);
-        assert!(buffer[..size as usize].contains(&u16::from(b'\\')));
-    }
-
-    // sspi.md rows 82 and 83.
-    #[test]
-    fn a_computer_in_no_domain_has_no_object() {
-        let mut size = 0;
-        // SAFETY: there is no buffer.
-        unsafe {
-            assert_eq!(GetComputerObjectNameA(NAME_UNKNOWN, core::ptr::null_mut(), &raw mut size), 0);
-            assert_eq!(last_error::GetLastError(), INVALID_PARAMETER);
-            assert_eq!(GetComputerObjectNameW(NAME_SAM_COMPATIBLE, core::ptr::null_mut(), &raw mut size), 0);
-            assert_eq!(last_error::GetLastError(), CANT_ACCESS_DOMAIN_INFO);
-        }
     }
 }

@@ -7,7 +7,7 @@ use core::ffi::c_char;
 
 use portable_sspi::SecurityStatus;
 
-use crate::abi::{HANDLE, SECURITY_STATUS, SecHandle};
+use crate::abi::{HANDLE, SEC_E_NO_IMPERSONATION, SECURITY_STATUS, SecHandle};
 use crate::context;
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
@@ -35,7 +35,7 @@ impl Drop for Token {
 /// `SEC_E_NO_IMPERSONATION` for a client's own context.
 pub(crate) fn token_of(context: &dyn portable_sspi::SecurityContext) -> Result<HANDLE> {
     let client = context.client_token().ok_or(Failure::new(
-        SecurityStatus(0x8009_030B),
+        SEC_E_NO_IMPERSONATION,
         "a client's own context has no access token; an accepted one has",
     ))?;
     give(client.qualified_name())
@@ -123,7 +123,7 @@ export! {
     /// [Pointers](crate#pointers): `context` is read.
     pub unsafe fn ImpersonateSecurityContext(context: *const SecHandle) -> SECURITY_STATUS {
         failure::status(|| {
-            let no = |text| Failure::new(SecurityStatus(0x8009_030B), text);
+            let no = |text| Failure::new(SEC_E_NO_IMPERSONATION, text);
             // SAFETY: the same contract.
             let name = unsafe {
                 context::with_established(context, |established| {

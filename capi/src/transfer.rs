@@ -108,8 +108,9 @@ export! {
     /// chose it. The type of `packed` does not matter, and neither does `token`: who the client is stands in the blob.
     ///
     /// A blob is refused with `SEC_E_NOT_OWNER` (another user, scope or audience), `SEC_E_NO_CREDENTIALS` (another host, boot or
-    /// host key), `SEC_E_CONTEXT_EXPIRED` (imported before, or too late), `SEC_E_INVALID_TOKEN` (damaged, or none) or
-    /// `SEC_E_UNSUPPORTED_FUNCTION` (of a newer release).
+    /// host key), `SEC_E_CONTEXT_EXPIRED` (imported before, or too late), `SEC_E_INVALID_TOKEN` (damaged, or none),
+    /// `SEC_E_UNSUPPORTED_FUNCTION` (of a newer release) or `SEC_E_SECPKG_NOT_FOUND` (of a package that is not here; so, too,
+    /// where `package` is none or NULL).
     ///
     /// # What an attacker controls
     /// The blob, where it came by a way that is not trusted. He can make the import fail, no more.

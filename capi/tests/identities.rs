@@ -109,18 +109,6 @@ fn strings(texts: [Option<&str>; 3]) -> [Option<String>; 3] {
     texts.map(|text| text.map(str::to_owned))
 }
 
-// Row 75.
-#[test]
-fn nothing_is_no_identity() {
-    let (status, made) = encoded([None, Some("CORP"), None]);
-    expect(status, INVALID_TOKEN);
-    assert_eq!(made, core::ptr::dangling_mut::<c_void>(), "left as it was");
-    let user = wide("alice");
-    let status = unsafe { SspiEncodeStringsAsAuthIdentity(user.as_ptr(), null(), null(), null_mut()) };
-    expect(status, INVALID_TOKEN);
-    expect(unsafe { SspiValidateAuthIdentity(null()) }, INVALID_TOKEN);
-}
-
 // Rows 76, 77 and 78.
 #[test]
 fn strings_come_back_as_they_went() {

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::opaque::{self, invalid};
 use super::{Identity, Secret, qualified_name};
-use crate::abi::{BOOLEAN, SECURITY_STATUS, ULONG, WCHAR};
+use crate::abi::{BOOLEAN, SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS, SECURITY_STATUS, ULONG, WCHAR};
 use crate::export::export;
 use crate::failure::{self, Failure, Result, guarded};
 use crate::memory::{self, Block};
@@ -17,8 +17,6 @@ use crate::text;
 
 /// `CRED_TYPE_DOMAIN_PASSWORD`.
 const CRED_TYPE_DOMAIN_PASSWORD: ULONG = 2;
-/// `SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS`.
-const SAME_PROCESS: ULONG = 2;
 
 const OK: Result<SecurityStatus> = Ok(SecurityStatus::SEC_E_OK);
 
@@ -94,7 +92,7 @@ fn same_text(one: Option<&String>, other: Option<&String>) -> bool {
 /// As [`Identity::read`], valid for writing.
 unsafe fn crypt(options: ULONG, identity: *mut c_void, wanted: bool) -> SECURITY_STATUS {
     failure::status(|| {
-        if options != SAME_PROCESS {
+        if options != SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS {
             return Err(Failure::unsupported("passwords are encrypted for the same process only"));
         }
         // SAFETY: by this function's contract.
@@ -353,7 +351,7 @@ export! {
     /// [Pointers](crate#pointers): `identity` is read and written.
     pub unsafe fn SspiEncryptAuthIdentity(identity: *mut c_void) -> SECURITY_STATUS {
         // SAFETY: the same contract.
-        unsafe { crypt(SAME_PROCESS, identity, true) }
+        unsafe { crypt(SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS, identity, true) }
     }
 
     /// SspiEncryptAuthIdentityEx: the same; `SEC_E_UNSUPPORTED_FUNCTION` for others than this process.
@@ -371,7 +369,7 @@ export! {
     /// [Pointers](crate#pointers): `identity` is read and written.
     pub unsafe fn SspiDecryptAuthIdentity(identity: *mut c_void) -> SECURITY_STATUS {
         // SAFETY: the same contract.
-        unsafe { crypt(SAME_PROCESS, identity, false) }
+        unsafe { crypt(SEC_WINNT_AUTH_IDENTITY_ENCRYPT_SAME_PROCESS, identity, false) }
     }
 
     /// SspiDecryptAuthIdentityEx: undoes [`SspiEncryptAuthIdentityEx`].

@@ -8,6 +8,7 @@ use core::ptr::{null, null_mut};
 use portable_sspi_capi::abi::*;
 use portable_sspi_capi::*;
 
+pub mod contexts;
 pub mod forms;
 
 pub const OK: i32 = 0;
