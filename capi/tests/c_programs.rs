@@ -4,41 +4,11 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a failing test says where")]
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod programs;
 
-/// The shared library that was built with this program, beside it: what lies further up may be of an earlier build.
-fn library() -> PathBuf {
-    let program = env::current_exe().unwrap();
-    let library = program.parent().unwrap().join("libportable_sspi_capi.so");
-    assert!(library.exists(), "{} is not built", library.display());
-    library
-}
+use std::process::Command;
 
-fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-/// Says that a test is left out for want of something; where all must be there, that is a failure.
-fn skipped(what: &str) {
-    assert!(env::var_os("PORTABLE_SSPI_REQUIRE_PEERS").is_none(), "{what}");
-    eprintln!("SKIPPED: {what}");
-}
-
-fn is_there(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-#[track_caller]
-fn succeeded(what: &str, output: &Output) {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{what}: {}\n{out}{err}", output.status);
-}
-
-/// The two compilers with what they are told.
-const COMPILERS: [(&str, &[&str]); 2] =
-    [("gcc", &["-std=c99", "-D_GNU_SOURCE"]), ("g++", &["-x", "c++", "-std=c++11", "-D_GNU_SOURCE"])];
+use programs::{COMPILERS, compile, is_there, library, python_with_sspilib, skipped, source, succeeded};
 
 #[test]
 fn the_headers_are_c_and_c_plus_plus_in_every_combination() {
@@ -97,37 +67,21 @@ fn each_exported_function_is_declared_and_each_declared_one_exported() {
 
 #[test]
 fn a_context_goes_from_one_c_process_to_another() {
-    for (compiler, options) in COMPILERS {
-        if !is_there(compiler) {
+    for compiler in COMPILERS {
+        if !is_there(compiler.0) {
             return skipped("no gcc or g++ (Debian: gcc, g++)");
         }
         let directory = tempfile::tempdir().unwrap();
         let binary = directory.path().join("handoff");
-        let output = Command::new(compiler)
-            .args(options)
-            .args(["-O1", "-Wall", "-Wextra", "-Werror", "-I"])
-            .arg(source("include"))
-            .arg(source("tests/c/handoff.c"))
-            .args(["-x", "none"])
-            .arg(library())
-            .arg("-o")
-            .arg(&binary)
-            .output()
-            .unwrap();
-        succeeded(compiler, &output);
-        let output = Command::new(&binary).output().unwrap();
-        succeeded("handoff", &output);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "handed over\n");
+        compile(compiler, "tests/c/handoff.c", &binary);
+        let said = succeeded("handoff", &Command::new(&binary).output().unwrap());
+        assert_eq!(said, "handed over\n");
     }
 }
 
 #[test]
 fn the_python_package_sspilib_works_over_the_library() {
-    let python = env::var_os("PORTABLE_SSPI_PYTHON").unwrap_or_else(|| "python3".into());
-    let found = Command::new(&python).args(["-c", "import sspilib"]).output();
-    if !found.is_ok_and(|output| output.status.success()) {
-        return skipped("the Python package sspilib is not there; tests/interop/requirements.txt names it");
-    }
+    let Some(python) = python_with_sspilib() else { return };
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(&python)
         .arg(source("tests/sspilib_peer.py"))
@@ -135,6 +89,5 @@ fn the_python_package_sspilib_works_over_the_library() {
         .arg(directory.path())
         .output()
         .unwrap();
-    succeeded("sspilib", &output);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("sspilib is content"));
+    assert!(succeeded("sspilib", &output).contains("sspilib is content"));
 }
