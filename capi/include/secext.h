@@ -1,4 +1,12 @@
 /* The names of users and computers. */
+#ifdef _WIN32
+/* Windows has its own of this name; the next on the path is it. */
+#ifdef __GNUC__
+#include_next <secext.h>
+#else
+#error "portable-sspi's headers for other systems hide those of Windows: take their directory off the path"
+#endif
+#else
 #ifndef PORTABLE_SSPI_SECEXT_H
 #define PORTABLE_SSPI_SECEXT_H
 
@@ -46,4 +54,5 @@ BOOLEAN SEC_ENTRY TranslateNameW(const WCHAR *lpAccountName, EXTENDED_NAME_FORMA
 }
 #endif
 
+#endif
 #endif

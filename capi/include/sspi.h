@@ -2,6 +2,14 @@
  * The interface of SSPI for programs off Windows. Names, numbers and layouts are those of Windows; ULONG and
  * SECURITY_STATUS have 32 bits and WCHAR has 16 on every system. For C99 and C++11.
  */
+#ifdef _WIN32
+/* Windows has its own of this name; the next on the path is it. */
+#ifdef __GNUC__
+#include_next <sspi.h>
+#else
+#error "portable-sspi's headers for other systems hide those of Windows: take their directory off the path"
+#endif
+#else
 #ifndef PORTABLE_SSPI_SSPI_H
 #define PORTABLE_SSPI_SSPI_H
 
@@ -343,6 +351,14 @@ typedef struct _SEC_WINNT_AUTH_IDENTITY_EX2 {
     USHORT PackageListLength;
 } SEC_WINNT_AUTH_IDENTITY_EX2, *PSEC_WINNT_AUTH_IDENTITY_EX2;
 
+typedef struct _SECURITY_PACKAGE_OPTIONS {
+    ULONG Size;
+    ULONG Type;
+    ULONG Flags;
+    ULONG SignatureSize;
+    void *Signature;
+} SECURITY_PACKAGE_OPTIONS, *PSECURITY_PACKAGE_OPTIONS;
+
 typedef void (SEC_ENTRY *SEC_GET_KEY_FN)(void *Arg, void *Principal, ULONG KeyVer, void **Key, SECURITY_STATUS *Status);
 
 typedef struct _SecPkgInfoA {
@@ -433,7 +449,7 @@ SECURITY_STATUS SEC_ENTRY ChangeAccountPasswordA(const SEC_CHAR *pszPackageName,
     PSecBufferDesc pOutput);
 SECURITY_STATUS SEC_ENTRY QueryContextAttributesExA(PCtxtHandle phContext, ULONG ulAttribute, void *pBuffer, ULONG cbBuffer);
 SECURITY_STATUS SEC_ENTRY QueryCredentialsAttributesExA(PCredHandle phCredential, ULONG ulAttribute, void *pBuffer, ULONG cbBuffer);
-SECURITY_STATUS SEC_ENTRY AddSecurityPackageA(const SEC_CHAR *pszPackageName, void *pOptions);
+SECURITY_STATUS SEC_ENTRY AddSecurityPackageA(const SEC_CHAR *pszPackageName, PSECURITY_PACKAGE_OPTIONS pOptions);
 SECURITY_STATUS SEC_ENTRY DeleteSecurityPackageA(const SEC_CHAR *pszPackageName);
 
 typedef struct _SecPkgInfoW {
@@ -524,7 +540,7 @@ SECURITY_STATUS SEC_ENTRY ChangeAccountPasswordW(const SEC_WCHAR *pszPackageName
     PSecBufferDesc pOutput);
 SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phContext, ULONG ulAttribute, void *pBuffer, ULONG cbBuffer);
 SECURITY_STATUS SEC_ENTRY QueryCredentialsAttributesExW(PCredHandle phCredential, ULONG ulAttribute, void *pBuffer, ULONG cbBuffer);
-SECURITY_STATUS SEC_ENTRY AddSecurityPackageW(const SEC_WCHAR *pszPackageName, void *pOptions);
+SECURITY_STATUS SEC_ENTRY AddSecurityPackageW(const SEC_WCHAR *pszPackageName, PSECURITY_PACKAGE_OPTIONS pOptions);
 SECURITY_STATUS SEC_ENTRY DeleteSecurityPackageW(const SEC_WCHAR *pszPackageName);
 
 SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredential);
@@ -791,4 +807,5 @@ ULONG PortableSspiGetLastErrorMessage(char *buffer, ULONG size);
 }
 #endif
 
+#endif
 #endif

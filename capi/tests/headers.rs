@@ -13,7 +13,6 @@ use portable_sspi::{AscReq, AscRet, ExportFlags, IscReq, IscRet, PackageCapabili
 use portable_sspi_capi::SecurityFunctionTable;
 use portable_sspi_capi::abi::*;
 
-#[path = "common/programs.rs"]
 mod programs;
 
 use programs::*;

@@ -1,20 +1,23 @@
 /*
  * A server's context is exported in one process and imported in another, in the manner of a program for Windows. Both C and
- * C++ compile it.
+ * C++ compile it, for Windows, too.
  *
  *   handoff           the first process: client and server, then the second one with the blob on its standard input
  *   handoff import    the second process: goes on with the server's context
  *
  * The two talk over pipes, each message behind its length.
  */
+#ifdef _WIN32
+#include <windows.h>
+#endif
 #define SECURITY_WIN32
 #include <security.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include "../../examples/c/processes.h"
 
 #define CHECK(condition)                                                                   \
     do {                                                                                   \
@@ -48,21 +51,17 @@ static CredHandle acquire(ULONG use)
 
 static void put(int to, const void *bytes, ULONG length)
 {
-    CHECK(write(to, &length, sizeof length) == (ssize_t)sizeof length);
-    CHECK(write(to, bytes, length) == (ssize_t)length);
+    CHECK(write_all(to, &length, sizeof length));
+    CHECK(write_all(to, bytes, length));
 }
 
 static ULONG get(int from, void *bytes, ULONG room)
 {
-    ULONG length, done = 0;
+    ULONG length;
 
-    CHECK(read(from, &length, sizeof length) == (ssize_t)sizeof length);
+    CHECK(read_all(from, &length, sizeof length));
     CHECK(length <= room);
-    while (done < length) {
-        ssize_t part = read(from, (char *)bytes + done, length - done);
-        CHECK(part > 0);
-        done += (ULONG)part;
-    }
+    CHECK(read_all(from, bytes, length));
     return length;
 }
 
@@ -108,6 +107,7 @@ static void hear(PCtxtHandle context, int from, const char *text)
 
 static void shake_hands(PCtxtHandle client, PCtxtHandle server)
 {
+    static char target[] = "HTTP/files";
     CredHandle at_client = acquire(SECPKG_CRED_OUTBOUND), at_server = acquire(SECPKG_CRED_INBOUND);
     SECURITY_STATUS of_client = SEC_I_CONTINUE_NEEDED, of_server = SEC_I_CONTINUE_NEEDED;
     SecBuffer to_server, to_client;
@@ -124,7 +124,7 @@ static void shake_hands(PCtxtHandle client, PCtxtHandle server)
         out.cBuffers = in.cBuffers = 1;
         out.pBuffers = &to_server;
         in.pBuffers = &to_client;
-        of_client = InitializeSecurityContextA(&at_client, step ? client : NULL, "HTTP/files",
+        of_client = InitializeSecurityContextA(&at_client, step ? client : NULL, target,
             ISC_REQ_CONFIDENTIALITY | ISC_REQ_ALLOCATE_MEMORY, 0, SECURITY_NATIVE_DREP, step ? &in : NULL, 0, client, &out,
             &flags, &expiry);
         CHECK(of_client == (step ? SEC_E_OK : SEC_I_CONTINUE_NEEDED));
@@ -153,7 +153,8 @@ static int second(void)
     CtxtHandle server;
     SecPkgContext_NamesA names;
 
-    packed.cbBuffer = get(STDIN_FILENO, blob, sizeof blob);
+    pipes_are_binary();
+    packed.cbBuffer = get(0, blob, sizeof blob);
     packed.BufferType = SECBUFFER_EMPTY;
     packed.pvBuffer = blob;
     CHECK(ImportSecurityContextA(package, &packed, NULL, &server) == SEC_E_OK);
@@ -161,24 +162,24 @@ static int second(void)
     CHECK(QueryContextAttributesA(&server, SECPKG_ATTR_NAMES, &names) == SEC_E_OK);
     CHECK(strcmp(names.sUserName, "CORP\\alice") == 0);
     CHECK(FreeContextBuffer(names.sUserName) == SEC_E_OK);
-    hear(&server, STDIN_FILENO, "third, to the second process");
-    say(&server, STDOUT_FILENO, "fourth, from the second process");
+    hear(&server, 0, "third, to the second process");
+    say(&server, 1, "fourth, from the second process");
     CHECK(DeleteSecurityContext(&server) == SEC_E_OK);
     return 0;
 }
 
 int main(int count, char **arguments)
 {
-    int there[2], back[2], here[2], status;
+    int there, back, here[2];
     CtxtHandle client, server;
     SecBuffer packed;
     void *token = NULL;
-    pid_t child;
+    process child;
 
     if (count > 1)
         return second();
     shake_hands(&client, &server);
-    CHECK(pipe(there) == 0 && pipe(back) == 0 && pipe(here) == 0);
+    CHECK(make_pipe(here));
     say(&client, here[1], "first, in one process");
     hear(&server, here[0], "first, in one process");
     say(&server, here[1], "second, the other way");
@@ -188,25 +189,21 @@ int main(int count, char **arguments)
     packed.BufferType = SECBUFFER_EMPTY;
     packed.pvBuffer = NULL;
     CHECK(ExportSecurityContext(&server, SECPKG_CONTEXT_EXPORT_DELETE_OLD, &packed, &token) == SEC_E_OK);
+#ifdef _WIN32
+    /* Only the system's own authority makes tokens. */
+    CHECK(token == NULL);
+#else
     CHECK(token != NULL && CloseHandle(token) && !CloseHandle(token));
+#endif
     CHECK(DeleteSecurityContext(&server) == SEC_E_INVALID_HANDLE);
 
-    child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        dup2(there[0], STDIN_FILENO);
-        dup2(back[1], STDOUT_FILENO);
-        close(there[1]);
-        close(back[0]);
-        execl(arguments[0], arguments[0], "import", (char *)NULL);
-        _exit(127);
-    }
-    put(there[1], packed.pvBuffer, packed.cbBuffer);
+    CHECK(start_process(arguments[0], "import", &there, &back, &child));
+    put(there, packed.pvBuffer, packed.cbBuffer);
     CHECK(FreeContextBuffer(packed.pvBuffer) == SEC_E_OK);
     CHECK(FreeContextBuffer(packed.pvBuffer) == SEC_E_INVALID_HANDLE);
-    say(&client, there[1], "third, to the second process");
-    hear(&client, back[0], "fourth, from the second process");
-    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    say(&client, there, "third, to the second process");
+    hear(&client, back, "fourth, from the second process");
+    CHECK(ended_well(child));
     CHECK(DeleteSecurityContext(&client) == SEC_E_OK);
     puts("handed over");
     return 0;
