@@ -95,19 +95,19 @@ fn each_exported_function_is_declared_and_each_declared_one_exported() {
     assert_eq!(exported, declared);
 }
 
-#[test]
-fn a_context_goes_from_one_c_process_to_another() {
+/// Compiles `tests/c/NAME.c` as C and as C++, runs it, and compares what it prints.
+fn run_both(name: &str, arguments: &[&str], expected: &str) {
     for (compiler, options) in COMPILERS {
         if !is_there(compiler) {
             return skipped("no gcc or g++ (Debian: gcc, g++)");
         }
         let directory = tempfile::tempdir().unwrap();
-        let binary = directory.path().join("handoff");
+        let binary = directory.path().join(name);
         let output = Command::new(compiler)
             .args(options)
-            .args(["-O1", "-Wall", "-Wextra", "-Werror", "-I"])
+            .args(["-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-I"])
             .arg(source("include"))
-            .arg(source("tests/c/handoff.c"))
+            .arg(source("tests/c").join(name).with_extension("c"))
             .args(["-x", "none"])
             .arg(library())
             .arg("-o")
@@ -115,10 +115,26 @@ fn a_context_goes_from_one_c_process_to_another() {
             .output()
             .unwrap();
         succeeded(compiler, &output);
-        let output = Command::new(&binary).output().unwrap();
-        succeeded("handoff", &output);
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "handed over\n");
+        let output = Command::new(&binary).args(arguments).output().unwrap();
+        succeeded(name, &output);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
     }
+}
+
+#[test]
+fn a_context_goes_from_one_c_process_to_another() {
+    run_both("handoff", &[], "handed over\n");
+}
+
+// `.ci/memory-safety` runs these below sanitizers and Valgrind.
+#[test]
+fn threads_use_and_delete_the_same_objects_at_once() {
+    run_both("threads", &["150", "8"], "no thread disturbed another\n");
+}
+
+#[test]
+fn misuse_is_refused_and_harms_nothing() {
+    run_both("misuse", &[], "nothing was misused\n");
 }
 
 #[test]
