@@ -2,11 +2,14 @@
  * What a careless or hostile program passes: handles that are none, buffers that overlap, lie anywhere or are cut short,
  * lists of any length, identities of every form, memory that is freed twice. Each pointer leads to memory that the call may
  * use, of just the length that it was told, so that a sanitizer or Valgrind sees a step too far. Both C and C++ compile it.
+ *
+ *   misuse [STRIDE]    cuts and changes at each STRIDE-th place alone, for who has less time
  */
 #include "common.h"
 
 static CredHandle at_client, at_server;
 static CtxtHandle client, server;
+static ULONG stride = 1;
 
 /* Memory of just that length, at an odd address: nothing may rely on alignment. */
 struct odd {
@@ -131,7 +134,7 @@ static void lists(void)
 {
     static SecBuffer many[1025];
     static char bytes[1025];
-    char token[16], data[48];
+    char token[16], data[48] = "";
     SecBuffer buffers[3];
     SecBufferDesc message = list_of(buffers, 0);
     size_t index;
@@ -273,7 +276,7 @@ static void tokens_cut_short(void)
     ULONG length;
 
     EXPECT(SEC_I_CONTINUE_NEEDED, client_step(&at_client, &from, 1, NULL, &negotiate));
-    for (length = 0; length < negotiate.cbBuffer; length++) {
+    for (length = 0; length < negotiate.cbBuffer; length += stride) {
         in = buffer(SECBUFFER_TOKEN, just(negotiate.pvBuffer, length), length);
         if (server_step(&at_server, &to, 1, &in, &none) == SEC_I_CONTINUE_NEEDED) {
             EXPECT(SEC_E_OK, FreeContextBuffer(none.pvBuffer));
@@ -282,7 +285,7 @@ static void tokens_cut_short(void)
         free_just(in.pvBuffer, length);
     }
     EXPECT(SEC_I_CONTINUE_NEEDED, server_step(&at_server, &to, 1, &negotiate, &challenge));
-    for (length = 0; length < challenge.cbBuffer; length += 3) {
+    for (length = 0; length < challenge.cbBuffer; length += 3 * stride) {
         SecBuffer ignored;
 
         EXPECT(SEC_I_CONTINUE_NEEDED, client_step(&at_client, &ours, 1, NULL, &ignored));
@@ -296,7 +299,7 @@ static void tokens_cut_short(void)
         free_just(in.pvBuffer, length);
     }
     EXPECT(SEC_E_OK, client_step(&at_client, &from, 0, &challenge, &last));
-    for (length = 0; length < last.cbBuffer; length += 7) {
+    for (length = 0; length < last.cbBuffer; length += 7 * stride) {
         SecBuffer ignored;
 
         EXPECT(SEC_I_CONTINUE_NEEDED, server_step(&at_server, &ours, 1, &negotiate, &ignored));
@@ -419,7 +422,7 @@ static void identities(void)
     char *bytes;
 
     /* Plain and EX, with all flags, with texts of just that length, and none. */
-    for (number = 0; number < 11 * 16; number++) {
+    for (number = 0; number < 11 * 16; number += stride) {
         SEC_WINNT_AUTH_IDENTITY_EXW ex;
         struct odd texts[4], whole;
         size_t size = (flags[number / 16] & 3) == 1 ? 1 : 2;
@@ -461,13 +464,13 @@ static void identities(void)
     SspiFreeAuthIdentity(made);
     EXPECT(SEC_E_OK, SspiMarshalAuthIdentity(marshalled, &length, &bytes));
     SspiFreeAuthIdentity(marshalled);
-    for (cut = 0; cut < length; cut++) {
+    for (cut = 0; cut < length; cut += stride) {
         void *part = just(bytes, cut);
 
         EXPECT(SEC_E_INVALID_TOKEN, SspiUnmarshalAuthIdentity(cut, (char *)part, &made));
         free_just(part, cut);
     }
-    for (place = 0; place < 2 * length; place++) {
+    for (place = 0; place < 2 * length; place += stride) {
         struct odd changed = odd(bytes, length);
 
         changed.bytes[place / 2] = (char)(changed.bytes[place / 2] ^ (place % 2 ? 0xFF : 1));
@@ -548,7 +551,7 @@ static void blobs(void)
     EXPECT(SEC_E_INTERNAL_ERROR, ExportSecurityContext(&to, SECPKG_CONTEXT_EXPORT_DELETE_OLD, NULL, NULL));
     EXPECT(SEC_E_UNSUPPORTED_FUNCTION, ExportSecurityContext(&to, SECPKG_CONTEXT_EXPORT_TO_KERNEL, &packed, NULL));
     EXPECT(SEC_E_OK, ExportSecurityContext(&to, SECPKG_CONTEXT_EXPORT_DELETE_OLD, &packed, NULL));
-    for (length = 0; length < packed.cbBuffer; length++) {
+    for (length = 0; length < packed.cbBuffer; length += stride) {
         SecBuffer part = buffer(SECBUFFER_EMPTY, just(packed.pvBuffer, length), length);
         struct odd changed = odd(packed.pvBuffer, packed.cbBuffer);
         SecBuffer other = buffer(SECBUFFER_EMPTY, changed.bytes, packed.cbBuffer);
@@ -603,8 +606,11 @@ static void memory(void)
     PortableSspiGetLastErrorMessage(NULL, 100);
 }
 
-int main(void)
+int main(int arguments, char **values)
 {
+    if (arguments > 1)
+        stride = (ULONG)atol(values[1]);
+    CHECK(stride > 0);
     at_client = acquire(SECPKG_CRED_OUTBOUND);
     at_server = acquire(SECPKG_CRED_INBOUND);
     shake_hands(&client, &server);
