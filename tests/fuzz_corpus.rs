@@ -1,4 +1,4 @@
-//! The fuzz targets on their seeds. `fuzz/` has the targets; `.ci/fuzz` lets a fuzzer go on from here.
+//! The fuzz targets on their seeds, but for the C library's. `fuzz/` has the targets; `.ci/fuzz` lets a fuzzer go on from here.
 //!
 //! The seeds are made of the published messages and of tokens of this library. After a change of either,
 //! `PORTABLE_SSPI_WRITE_SEEDS=1 cargo test --test fuzz_corpus` writes them anew.
@@ -70,7 +70,10 @@ fn stored() -> BTreeMap<PathBuf, Vec<u8>> {
 fn the_seeds_are_those_of_the_vectors() {
     let made = made();
     if std::env::var_os("PORTABLE_SSPI_WRITE_SEEDS").is_some() {
-        let _ = fs::remove_dir_all(seeds());
+        // Those of the C library's target are kept by `capi/tests/fuzz_corpus.rs`.
+        for (target, _) in targets::TARGETS {
+            let _ = fs::remove_dir_all(seeds().join(target));
+        }
         for (path, bytes) in &made {
             let path = seeds().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -11,11 +11,15 @@
 //! - No other thread changes meanwhile what the call reads, or uses what the call writes.
 //!
 //! NULL is an error wherever something is needed. Handles are not pointers: any two numbers may be passed. Blocks passed to
-//! FreeContextBuffer may be anything.
+//! FreeContextBuffer may be anything; but if one was freed before, and a newer one lies at its address, that one is freed.
 //!
 //! # Threads
 //! Every function may be called from any thread at any time. Calls on the same context, and nothing else, wait for each
-//! other; in which order they come is the caller's affair, as it is the order of the messages.
+//! other; in which order they come is the caller's affair, as it is the order of the messages. Handles may be deleted while
+//! others use them: each call comes before the deletion or after it.
+//!
+//! Only the environment is not the library's to protect: as everywhere in C, no thread changes it (`setenv`) while another
+//! one calls a function that reads it, such as AcquireCredentialsHandle.
 //!
 //! # Errors
 //! A status tells what went wrong; [`PortableSspiGetLastErrorMessage`] tells more. A call that fails has changed nothing, but

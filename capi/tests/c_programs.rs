@@ -10,18 +10,34 @@ use std::process::Command;
 
 use programs::{COMPILERS, compile, is_there, library, python_with_sspilib, skipped, source, succeeded};
 
-#[test]
-fn a_context_goes_from_one_c_process_to_another() {
+/// Compiles `tests/c/NAME.c` as C and as C++, runs it, and compares what it prints.
+fn run_both(name: &str, arguments: &[&str], expected: &str) {
     for compiler in COMPILERS {
         if !is_there(compiler.0) {
             return skipped("no gcc or g++ (Debian: gcc, g++)");
         }
         let directory = tempfile::tempdir().unwrap();
-        let binary = directory.path().join("handoff");
-        compile(compiler, "tests/c/handoff.c", &binary);
-        let said = succeeded("handoff", &Command::new(&binary).output().unwrap());
-        assert_eq!(said, "handed over\n");
+        let binary = directory.path().join(name);
+        compile(compiler, &format!("tests/c/{name}.c"), &binary);
+        let said = succeeded(name, &Command::new(&binary).args(arguments).output().unwrap());
+        assert_eq!(said, expected);
     }
+}
+
+#[test]
+fn a_context_goes_from_one_c_process_to_another() {
+    run_both("handoff", &[], "handed over\n");
+}
+
+// `.ci/memory-safety` runs these below sanitizers and Valgrind.
+#[test]
+fn threads_use_and_delete_the_same_objects_at_once() {
+    run_both("threads", &["150", "8"], "no thread disturbed another\n");
+}
+
+#[test]
+fn misuse_is_refused_and_harms_nothing() {
+    run_both("misuse", &[], "nothing was misused\n");
 }
 
 #[test]

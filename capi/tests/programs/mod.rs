@@ -59,7 +59,7 @@ pub fn compile(compiler: (&str, &[&str]), program: &str, binary: &Path) {
     rpath.push(library.parent().unwrap());
     let output = Command::new(compiler.0)
         .args(compiler.1)
-        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-I"])
+        .args(["-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-I"])
         .arg(source("include"))
         .arg(source(program))
         .args(["-x", "none"])
