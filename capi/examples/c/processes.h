@@ -12,12 +12,15 @@
 
 typedef intptr_t process;
 
+/* For this process alone: what goes into ends[1] comes out of ends[0]. */
+static inline int make_pipe(int ends[2]) { return _pipe(ends, 65536, _O_BINARY | _O_NOINHERIT) == 0; }
+
 /* The C library of Windows starts a process with the descriptors 0 and 1 that this one has at that moment. */
 static inline int start_process(const char *program, const char *argument, int *to, int *from, process *child)
 {
     int down[2], up[2], input = _dup(0), output = _dup(1), started = 0;
 
-    if (_pipe(down, 65536, _O_BINARY | _O_NOINHERIT) || (from && _pipe(up, 65536, _O_BINARY | _O_NOINHERIT)))
+    if (!make_pipe(down) || (from && !make_pipe(up)))
         return 0;
     if (_dup2(down[0], 0) == 0 && (!from || _dup2(up[1], 1) == 0)) {
         *child = _spawnl(_P_NOWAIT, program, "program", argument, (char *)NULL);
@@ -44,8 +47,6 @@ static inline int ended_well(process child)
     return _cwait(&status, child, 0) == child && status == 0;
 }
 
-/* For this process alone: what goes into ends[1] comes out of ends[0]. */
-static inline int make_pipe(int ends[2]) { return _pipe(ends, 65536, _O_BINARY | _O_NOINHERIT) == 0; }
 static inline int read_some(int from, void *bytes, unsigned room) { return _read(from, bytes, room); }
 static inline int write_some(int to, const void *bytes, unsigned length) { return _write(to, bytes, length); }
 static inline void close_pipe(int end) { _close(end); }
@@ -58,17 +59,18 @@ static inline void pipes_are_binary(void)
 
 #else
 
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 typedef pid_t process;
 
+static inline int make_pipe(int ends[2]) { return pipe(ends) == 0; }
+
 static inline int start_process(const char *program, const char *argument, int *to, int *from, process *child)
 {
     int down[2], up[2];
 
-    if (pipe(down) || (from && pipe(up)))
+    if (!make_pipe(down) || (from && !make_pipe(up)))
         return 0;
     *child = fork();
     if (*child == 0) {
@@ -100,7 +102,6 @@ static inline int ended_well(process child)
     return waitpid(child, &status, 0) == child && status == 0;
 }
 
-static inline int make_pipe(int ends[2]) { return pipe(ends) == 0; }
 static inline int read_some(int from, void *bytes, unsigned room) { return (int)read(from, bytes, room); }
 static inline int write_some(int to, const void *bytes, unsigned length) { return (int)write(to, bytes, length); }
 static inline void close_pipe(int end) { close(end); }
