@@ -48,6 +48,7 @@ pub fn own_seeds() -> Vec<(&'static str, usize, Vec<u8>)> {
         ("messages", 12, shaken(&messages.concat())),
         ("stream", 10, shaken(&stream.concat())),
         ("delete-twice", 10, shaken(&[4, 0, 0, 4, 5, 0, 4, 0, 0, 4, 5, 1, 1, 4, 0])),
+        ("stale", 18, [shaken(&[4, 0, 0, 4, 0, 0]), shaken(&message([5, 0], 0, &to_send))].concat()),
         ("attributes", 20, shaken(&attributes)),
         ("export", 10, shaken(&[8, 0, 1, 6, 9, 0, 0, 0, 0, 9, 0, 0, 0, 0, 9, 0, 150, 60, 1, 0, 0])),
         ("impersonate", 11, shaken(&[10, 0, 1, 1, 13, 1, 80, 2, 10, 0, 1, 2, 10, 0, 1, 0, 10, 0, 0, 3])),
