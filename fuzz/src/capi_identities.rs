@@ -229,12 +229,8 @@ impl Identities {
         match choice % 20 {
             6 | 7 => self.blocks.push(one),
             8 => {
-                let length = two.addr() as u32 as usize;
-                let length = if cfg!(target_endian = "big") && size_of::<usize>() == 8 {
-                    two.addr() >> 32
-                } else {
-                    length
-                };
+                let length = place.bytes()[size_of::<usize>()..][..4].try_into().unwrap();
+                let length = u32::from_ne_bytes(length) as usize;
                 self.marshalled
                     .push(unsafe { core::slice::from_raw_parts(one.cast::<u8>(), length) }.to_vec());
                 free(one);

@@ -88,8 +88,8 @@ static void nothing_is_done_with(SecHandle none)
 
 static void handles(void)
 {
-    CredHandle freed = acquire(SECPKG_CRED_BOTH);
-    CtxtHandle deleted, other;
+    CredHandle freed = acquire(SECPKG_CRED_BOTH), freed_again;
+    CtxtHandle deleted, other, again[2];
     SecHandle made_up;
     struct odd copy;
     unsigned bit;
@@ -101,6 +101,16 @@ static void handles(void)
     EXPECT(SEC_E_OK, DeleteSecurityContext(&deleted));
     EXPECT(SEC_E_OK, DeleteSecurityContext(&other));
     nothing_is_done_with(deleted);
+    /* Nor is anything where others have taken the place. */
+    freed_again = acquire(SECPKG_CRED_BOTH);
+    shake_hands(&again[0], &again[1]);
+    nothing_is_done_with(freed);
+    nothing_is_done_with(deleted);
+    nothing_is_done_with(other);
+    converse(&again[0], &again[1], 1);
+    EXPECT(SEC_E_OK, DeleteSecurityContext(&again[0]));
+    EXPECT(SEC_E_OK, DeleteSecurityContext(&again[1]));
+    EXPECT(SEC_E_OK, FreeCredentialsHandle(&freed_again));
     memset(&made_up, 0, sizeof made_up);
     nothing_is_done_with(made_up);
     memset(&made_up, 0xFF, sizeof made_up);
