@@ -165,6 +165,22 @@ pub struct SecPkgInfo<C> {
     pub comment: *mut C,
 }
 
+/// `SECURITY_PACKAGE_OPTIONS`: what AddSecurityPackage takes, and nobody reads.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SecurityPackageOptions {
+    /// `Size`: bytes of the structure.
+    pub size: ULONG,
+    /// `Type`.
+    pub package_type: ULONG,
+    /// `Flags`.
+    pub flags: ULONG,
+    /// `SignatureSize`: bytes.
+    pub signature_size: ULONG,
+    /// `Signature`.
+    pub signature: *mut c_void,
+}
+
 /// `SEC_WINNT_AUTH_IDENTITY_A` and `_W`. All lengths count characters, without a NUL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use core::ffi::{c_char, c_void};
 use portable_sspi::ntlm::Ntlm;
 use portable_sspi::{Misuse, PackageCapabilities, PackageInfo, Provider, SecurityStatus};
 
-use crate::abi::{SECURITY_STATUS, SecPkgInfo, ULONG, WCHAR};
+use crate::abi::{SECURITY_STATUS, SecPkgInfo, SecurityPackageOptions, ULONG, WCHAR};
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
 use crate::memory::Block;
@@ -197,7 +197,7 @@ export! {
     ///
     /// # Safety
     /// [Pointers](crate#pointers): `name` is read.
-    pub unsafe fn AddSecurityPackageA(name: *const c_char, _options: *mut c_void) -> SECURITY_STATUS {
+    pub unsafe fn AddSecurityPackageA(name: *const c_char, _options: *mut SecurityPackageOptions) -> SECURITY_STATUS {
         // SAFETY: the same contract.
         unsafe { fixed(name) }
     }
@@ -206,7 +206,7 @@ export! {
     ///
     /// # Safety
     /// [Pointers](crate#pointers): `name` is read.
-    pub unsafe fn AddSecurityPackageW(name: *const WCHAR, _options: *mut c_void) -> SECURITY_STATUS {
+    pub unsafe fn AddSecurityPackageW(name: *const WCHAR, _options: *mut SecurityPackageOptions) -> SECURITY_STATUS {
         // SAFETY: the same contract.
         unsafe { fixed(name) }
     }

@@ -155,6 +155,9 @@ fn all_layouts() -> Layouts {
     layouts! { layouts, "";
         "SecHandle" = SecHandle { dwLower = lower, dwUpper = upper }
         "SecBuffer" = SecBuffer { cbBuffer = length, BufferType = buffer_type, pvBuffer = pointer }
+        "SECURITY_PACKAGE_OPTIONS" = SecurityPackageOptions {
+            Size = size, Type = package_type, Flags = flags, SignatureSize = signature_size, Signature = signature,
+        }
         "SecBufferDesc" = SecBufferDesc { ulVersion = version, cBuffers = count, pBuffers = buffers }
         "SEC_CHANNEL_BINDINGS" = SecChannelBindings {
             dwInitiatorAddrType = initiator_address_type, cbInitiatorLength = initiator_length,
