@@ -165,9 +165,9 @@ impl Identities {
         }
         let mut identity = self.any(input, true);
         let pointer = identity.pointer();
-        let mut place = Piece::of(&[7_usize; 4], choice / 20);
+        let mut place = Piece::of(&[7_usize; 5], choice / 20);
         let first = place.pointer::<*mut c_void>();
-        let [second, third, fourth] = [1, 2, 3].map(|index| first.wrapping_add(index));
+        let [second, third, fourth, fifth] = [1, 2, 3, 4].map(|index| first.wrapping_add(index));
         let (status, writes) = unsafe {
             match choice % 20 {
                 6 => (SspiCopyAuthIdentity(pointer, first), false),
@@ -183,8 +183,7 @@ impl Identities {
                 10 => {
                     let mut target = text(input, true, &["a/b", ""]);
                     let target = if choice > 127 { null_mut() } else { target.pointer() };
-                    let size = fourth.cast::<u32>();
-                    let kind = size.wrapping_add(1);
+                    let (size, kind) = (fourth.cast::<u32>(), fifth.cast::<u32>());
                     (
                         SspiPrepareForCredWrite(
                             pointer,
@@ -225,7 +224,7 @@ impl Identities {
         if status != OK {
             return assert!(place.is_unchanged(), "an answer of a call that failed");
         }
-        let [one, two, three, _] = place.read::<[*mut c_void; 4]>();
+        let [one, two, three, ..] = place.read::<[*mut c_void; 5]>();
         match choice % 20 {
             6 | 7 => self.blocks.push(one),
             8 => {

@@ -223,6 +223,9 @@ impl List {
 
     /// The bytes of the first buffer of that type, as the call left it, in whatever memory that is.
     pub fn first(&mut self, kind: u32) -> Option<(*mut c_void, Vec<u8>)> {
+        if self.is_null {
+            return None;
+        }
         let index = self.given.iter().position(|buffer| buffer.kind() == kind)?;
         let buffer = self.now(index);
         if buffer.pointer.is_null() {

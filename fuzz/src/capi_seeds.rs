@@ -32,14 +32,25 @@ pub fn own_seeds() -> Vec<(&'static str, usize, Vec<u8>)> {
     ];
     let stream = [message(client, 0, &to_send), message(server, 1, &[2, 4, 3, 4, 1, 1, 0, 0, 0, 0, 0])];
     let attributes: Vec<_> = (0..32).flat_map(|attribute| [7, 0, 1, 0, attribute, 64]).collect();
-    let identity = |form: u8| {
-        // One is made, marshalled, encrypted, and marshalled again; then each function takes one of that form.
+    let identity = |form: &[u8]| {
+        // One is made, marshalled, encrypted, marshalled again and read; then each function takes one of that form.
         let mut program = vec![16, 0, 0, 0, 1, 2, 16, 8, 7, 0, 16, 15, 7, 0, 16, 8, 7, 0, 16, 2, 0, 0];
         for function in 6..20 {
-            program.extend([16, function, form, 1, 2, 34, 66, 0, 98, 0, 99, 0]);
+            let rest: &[u8] = match function {
+                7 | 10 => &[0],
+                17 => &[2, 0, 0, 0],
+                _ => &[],
+            };
+            program.extend([&[16, function], form, rest].concat());
         }
         program
     };
+    // Flags of UTF-16, and four texts of two bytes.
+    let texts = [2, 66, 98, 0, 66, 68, 0, 66, 112, 0, 66, 78, 0];
+    let (plain, list) = ([&[3][..], &texts].concat(), [&[2][..], &texts].concat());
+    // User and domain behind the header; offsets and lengths as a little-endian machine has them.
+    let mut piece = vec![6, 4, 48, 0, 0, 0, 2, 0, 0, 0, 50, 0, 0, 0, 2, 0, 0, 0];
+    piece.extend([0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 98, 0, 68, 0]);
     vec![
         ("nothing", 0, Vec::new()),
         ("handshake", 4, handshake(1, &room)),
@@ -63,10 +74,12 @@ pub fn own_seeds() -> Vec<(&'static str, usize, Vec<u8>)> {
             1,
             vec![0, 1, 1, 2, 2, 2, 104, 98, 0, 111, 0, 98, 0, 104, 68, 0, 104, 112, 0, 0, 1, 0, 1, 1, 1, 0],
         ),
-        ("identity-block", 10, identity(7)),
-        ("identity-plain", 5, identity(3)),
-        ("identity-list", 5, identity(2)),
-        ("identity-piece", 5, identity(6)),
-        ("identity-bytes", 5, identity(37)),
+        ("identity-none", 8, identity(&[0])),
+        ("identity-alice", 24, identity(&[1])),
+        ("identity-block", 24, identity(&[7, 0])),
+        ("identity-plain", 24, identity(&plain)),
+        ("identity-list", 24, identity(&list)),
+        ("identity-piece", 5, identity(&piece)),
+        ("identity-bytes", 5, identity(&[37, 0, 8, 1])),
     ]
 }

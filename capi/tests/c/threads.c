@@ -252,17 +252,19 @@ static long accepted, deleted, freed;
 
 static void *all_at_once(void *argument)
 {
-    SecBuffer none;
+    /* The handle is written to, so each thread has a copy: the object is the same. */
+    CtxtHandle server = one_server;
+    SecBuffer token = one_token, none;
     SECURITY_STATUS status;
     size_t index;
 
     (void)argument;
     pthread_barrier_wait(&barrier);
-    status = server_step(NULL, &one_server, 0, &one_token, &none);
+    status = server_step(NULL, &server, 0, &token, &none);
     CHECK(status == SEC_E_OK || status == SEC_E_OUT_OF_SEQUENCE);
     add(&accepted, status == SEC_E_OK);
     pthread_barrier_wait(&barrier);
-    add(&deleted, came_first(DeleteSecurityContext(&one_server)));
+    add(&deleted, came_first(DeleteSecurityContext(&server)));
     /* Nobody gets a block now: one at the address of a block that was freed would be freed, too. */
     pthread_barrier_wait(&barrier);
     for (index = 0; index < sizeof blocks / sizeof blocks[0]; index++)
