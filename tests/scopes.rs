@@ -1,4 +1,4 @@
-//! Host keys that are shared: by a group, by the whole host, by whoever an application gives its key to.
+//! Host keys that are shared: by a group, by the whole host, by whoever inherits an application's key.
 //!
 //! Users are real: processes are started with the user's and group's number. That needs root; where it is missing, the
 //! test says so.
@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use common::process::{self, Helper, SCOPE};
 use common::{can_play_other_users, context, effective_user, key_directory, skipped, sspi_in};
 use portable_sspi::{
-    ApplicationKey, BlobRefused, Claims, Error, ExportOptions, HostKeyScope, SecretArray, SecurityStatus,
-    Sspi, Unavailable,
+    ApplicationKey, BlobRefused, Claims, Error, ExportOptions, HostKeyScope, SecurityStatus, Sspi,
+    Unavailable,
 };
 
 /// Numbers that no account of the machine has.
@@ -338,53 +338,6 @@ fn one_user_can_use_the_scopes_alone() {
         sspi.import_security_context(None, &blob).unwrap();
         assert_eq!(refusal(&sspi, &blob), BlobRefused::AlreadyImported, "{name}");
     }
-}
-
-fn application(key: u8, claims: &Claims) -> Sspi {
-    let key = ApplicationKey::from_bytes(SecretArray::new([key; 32]));
-    sspi_in(HostKeyScope::Application { key, claims: claims.clone() }, &[])
-}
-
-#[test]
-fn a_key_of_the_application_with_claims_is_single_use() {
-    let directory = key_directory();
-    let claims = Claims::Directory(directory.path().to_owned());
-    let blob = export(&application(1, &claims)).unwrap();
-    assert_eq!(refusal(&application(2, &claims), &blob), BlobRefused::HostKeyGone, "another key");
-    let elsewhere = key_directory();
-    let other = Claims::Directory(elsewhere.path().to_owned());
-    assert_eq!(refusal(&application(1, &other), &blob), BlobRefused::HostKeyGone, "no claims there");
-    export(&application(1, &other)).unwrap();
-    assert_eq!(refusal(&application(1, &other), &blob), BlobRefused::HostKeyGone, "other claims there");
-    let without = application(1, &Claims::ReplaysPossible);
-    assert_eq!(refusal(&without, &blob), BlobRefused::WrongUser, "kept apart from those without claims");
-    application(1, &claims).import_security_context(None, &blob).unwrap();
-    assert_eq!(refusal(&application(1, &claims), &blob), BlobRefused::AlreadyImported);
-
-    // The claims lost, or only the secret beside them: closed, although the key is the application's.
-    let late = export(&application(1, &claims)).unwrap();
-    fs::remove_file(directory.path().join("host-key/secret")).unwrap();
-    let new = export(&application(1, &claims)).unwrap();
-    assert_eq!(refusal(&application(1, &claims), &late), BlobRefused::HostKeyGone, "under another secret");
-    application(1, &claims).import_security_context(None, &new).unwrap();
-    let late = export(&application(1, &claims)).unwrap();
-    fs::remove_dir_all(directory.path()).unwrap();
-    for blob in [blob, late] {
-        assert_eq!(refusal(&application(1, &claims), &blob), BlobRefused::HostKeyGone);
-    }
-}
-
-#[test]
-fn without_claims_replays_are_possible_as_their_name_says() {
-    let blob = export(&application(1, &Claims::ReplaysPossible)).unwrap();
-    for _ in 0..2 {
-        application(1, &Claims::ReplaysPossible).import_security_context(None, &blob).unwrap();
-    }
-    assert_eq!(refusal(&application(2, &Claims::ReplaysPossible), &blob), BlobRefused::HostKeyGone);
-    let directory = key_directory();
-    let claims = Claims::Directory(directory.path().to_owned());
-    export(&application(1, &claims)).unwrap();
-    assert_eq!(refusal(&application(1, &claims), &blob), BlobRefused::WrongUser);
 }
 
 #[test]

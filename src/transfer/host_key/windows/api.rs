@@ -5,23 +5,25 @@
 #![allow(unsafe_code, reason = "Windows tells user, clock and protected data through C functions only")]
 
 use std::ffi::{OsString, c_void};
+use std::fs::File;
 use std::io;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::os::windows::io::AsRawHandle;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::slice;
 
-use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, HANDLE, LocalFree};
+use windows_sys::Win32::Foundation::{ERROR_ALREADY_EXISTS, HANDLE, LocalFree, WIN32_ERROR};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW,
-    SDDL_REVISION_1, SE_FILE_OBJECT,
+    GetSecurityInfo, SDDL_REVISION_1, SE_FILE_OBJECT,
 };
 use windows_sys::Win32::Security::Cryptography::{
     CRYPT_INTEGER_BLOB, CRYPTPROTECT_UI_FORBIDDEN, CryptProtectData, CryptUnprotectData,
 };
 use windows_sys::Win32::Security::{
-    GetLengthSid, GetTokenInformation, IsWellKnownSid, OWNER_SECURITY_INFORMATION, PSID, SECURITY_ATTRIBUTES,
-    TOKEN_USER, TokenUser, WinBuiltinAdministratorsSid, WinLocalSystemSid,
+    GetLengthSid, GetTokenInformation, IsWellKnownSid, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
+    PSID, SECURITY_ATTRIBUTES, TOKEN_USER, TokenUser, WinBuiltinAdministratorsSid, WinLocalSystemSid,
 };
 use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
 use windows_sys::Win32::System::Com::CoTaskMemFree;
@@ -155,7 +157,7 @@ pub(super) fn make_private_directory(path: &Path) -> io::Result<()> {
 /// Whether the file or directory belongs to the calling user, the administrators or the system.
 pub(super) fn is_owned_by_user_or_system(path: &Path) -> io::Result<bool> {
     let path = wide(path.as_os_str())?;
-    let (mut owner, mut descriptor): (PSID, _) = (ptr::null_mut(), ptr::null_mut());
+    let (mut owner, mut descriptor) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: `path` ends with 0 and outlives the call; `owner` and `descriptor` receive pointers; what isn't asked for
     // may be null.
     let code = unsafe {
@@ -170,6 +172,39 @@ pub(super) fn is_owned_by_user_or_system(path: &Path) -> io::Result<bool> {
             &mut descriptor,
         )
     };
+    // SAFETY: these are what the function gave.
+    unsafe { is_user_or_system(code, owner, descriptor) }
+}
+
+/// As [`is_owned_by_user_or_system`], of the file that was opened, whatever its path leads to by now.
+pub(super) fn open_file_is_owned_by_user_or_system(file: &File) -> io::Result<bool> {
+    let (mut owner, mut descriptor) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the handle is open while `file` is borrowed; for the rest, as in `is_owned_by_user_or_system`.
+    let code = unsafe {
+        GetSecurityInfo(
+            file.as_raw_handle(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &mut owner,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &mut descriptor,
+        )
+    };
+    // SAFETY: these are what the function gave.
+    unsafe { is_user_or_system(code, owner, descriptor) }
+}
+
+/// Whether `owner` is the calling user, the administrators or the system. Frees the descriptor.
+///
+/// # Safety
+/// They are what `GetNamedSecurityInfoW` or `GetSecurityInfo` returned and, if that was 0, gave.
+unsafe fn is_user_or_system(
+    code: WIN32_ERROR,
+    owner: PSID,
+    descriptor: PSECURITY_DESCRIPTOR,
+) -> io::Result<bool> {
     if code != 0 {
         return Err(io::Error::from_raw_os_error(i32::try_from(code).unwrap_or(i32::MAX)));
     }
@@ -185,8 +220,8 @@ pub(super) fn is_owned_by_user_or_system(path: &Path) -> io::Result<bool> {
                 || IsWellKnownSid(owner, WinLocalSystemSid) != 0
         })
     });
-    // SAFETY: the descriptor came from LocalAlloc, as documented for GetNamedSecurityInfoW; neither it nor `owner`, which
-    // lies in it, is used after this.
+    // SAFETY: the descriptor came from LocalAlloc, as documented for both functions; neither it nor `owner`, which lies in
+    // it, is used after this.
     unsafe { LocalFree(descriptor) };
     owned
 }
@@ -323,6 +358,83 @@ mod tests {
         assert!(path.is_dir());
         assert!(is_owned_by_user_or_system(&path).unwrap());
         assert!(is_owned_by_user_or_system(&parent.path().join("nothing")).is_err());
+        let file = path.join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(open_file_is_owned_by_user_or_system(&File::open(&file).unwrap()).unwrap());
         assert!(make_private_directory(&parent.path().join("no/parent")).is_err());
+    }
+
+    #[test]
+    fn what_is_made_is_open_to_the_user_and_the_system_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("private");
+        make_private_directory(&path).unwrap();
+        let admitted = admitted_to(&path);
+        assert!(admitted.contains(&Admitted::User), "{admitted:?}");
+        assert!(!admitted.contains(&Admitted::Somebody), "{admitted:?}");
+        // Where others may look, the test sees them.
+        let system = std::env::var_os("SystemRoot").unwrap();
+        assert!(admitted_to(Path::new(&system)).contains(&Admitted::Somebody));
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    enum Admitted {
+        User,
+        System,
+        Somebody,
+    }
+
+    /// Whom the access rules of a directory let in, however far.
+    fn admitted_to(path: &Path) -> Vec<Admitted> {
+        use windows_sys::Win32::Security::{
+            ACCESS_ALLOWED_ACE, ACL, DACL_SECURITY_INFORMATION, EqualSid, GetAce,
+        };
+
+        let path = wide(path.as_os_str()).unwrap();
+        let (mut rules, mut descriptor): (*mut ACL, _) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: as in `is_owned_by_user_or_system`; `rules` receives a pointer into the descriptor.
+        let code = unsafe {
+            GetNamedSecurityInfoW(
+                path.as_ptr(),
+                SE_FILE_OBJECT,
+                DACL_SECURITY_INFORMATION,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                &mut rules,
+                ptr::null_mut(),
+                &mut descriptor,
+            )
+        };
+        assert_eq!(code, 0);
+        assert!(!rules.is_null(), "without rules, everybody is let in");
+        // SAFETY: the list is valid until its descriptor is freed.
+        let count = u32::from(unsafe { (*rules).AceCount });
+        let admitted = (0..count)
+            .map(|number| {
+                let mut rule = ptr::null_mut();
+                // SAFETY: the list has that many rules; `rule` receives a pointer into it.
+                assert_ne!(unsafe { GetAce(rules, number, &mut rule) }, 0);
+                let rule = rule.cast::<ACCESS_ALLOWED_ACE>();
+                // SAFETY: each rule begins with a header, aligned for it.
+                let kind = unsafe { (*rule).Header.AceType };
+                assert_eq!(kind, 0, "ACCESS_ALLOWED_ACE_TYPE");
+                // SAFETY: so this is a rule of that type, which a SID ends.
+                let sid = unsafe { &raw mut (*rule).SidStart }.cast::<c_void>();
+                with_user_sid(|user| {
+                    // SAFETY: both are valid SIDs.
+                    Ok(if unsafe { EqualSid(sid, user) } != 0 {
+                        Admitted::User
+                    } else if unsafe { IsWellKnownSid(sid, WinLocalSystemSid) } != 0 {
+                        Admitted::System
+                    } else {
+                        Admitted::Somebody
+                    })
+                })
+                .unwrap()
+            })
+            .collect();
+        // SAFETY: as in `is_user_or_system`.
+        unsafe { LocalFree(descriptor) };
+        admitted
     }
 }

@@ -1,10 +1,10 @@
 //! Directories that nobody but their owner could have touched, on Windows.
 //!
 //! What this crate makes is closed to other users by its access rules, and the secrets in it are protected by DPAPI
-//! besides. Of a directory that was there before, its owner is checked; its access rules are left to whoever made it.
+//! besides. Of what was there before, the owner is checked, on each level; its access rules are left to whoever made it.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use portable_sspi_core::Unavailable;
@@ -54,14 +54,21 @@ pub(in super::super) fn open_named(path: &Path, _: Access) -> Result<Option<Dire
     if known.is_symlink() || !known.is_dir() {
         return Err(refused(path, "it is not a directory but a file or a link; remove it"));
     }
-    match api::is_owned_by_user_or_system(path) {
-        Ok(true) => Ok(Some(Directory(path.to_owned()))),
+    let owned = check_owner(path, api::is_owned_by_user_or_system(path))?;
+    Ok(owned.then(|| Directory(path.to_owned())))
+}
+
+/// Refuses what belongs to somebody else than this user, the administrators and the system, as Windows `told`. `false` if
+/// nothing is there.
+pub(super) fn check_owner(path: &Path, told: io::Result<bool>) -> Result<bool, Unavailable> {
+    match told {
+        Ok(true) => Ok(true),
         Ok(false) => Err(refused(
             path,
             "it belongs neither to the user whom this process runs as nor to the administrators or the system; have it \
              removed, or name another directory",
         )),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(source) => Err(Unavailable::HostKey { path: path.to_owned(), source }),
     }
 }

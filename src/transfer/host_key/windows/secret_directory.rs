@@ -19,7 +19,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::super::super::blob::Fingerprint;
 use super::super::super::seal::secret_fingerprint;
-use super::directory::{Directory, refused};
+use super::directory::{Directory, check_owner, refused};
 use super::{api, janitor};
 
 /// The file with the secret.
@@ -56,12 +56,21 @@ impl SecretDirectory {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Unavailable::HostKey { path, source }),
         }
+        // DPAPI alone does not say who wrote a secret: what is protected for the machine, each of its users can make.
+        if !check_owner(&path, api::is_owned_by_user_or_system(&path))? {
+            return Ok(None);
+        }
         let file_path = path.join(SECRET_FILE);
-        let protected = match read_protected(&file_path) {
-            Ok(protected) => protected,
+        let file = match File::open(&file_path) {
+            Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Unavailable::HostKey { path: file_path, source }),
         };
+        if !check_owner(&file_path, api::open_file_is_owned_by_user_or_system(&file))? {
+            return Ok(None);
+        }
+        let protected =
+            read_all(file).map_err(|source| Unavailable::HostKey { path: file_path.clone(), source })?;
         let plain = api::unprotect(&protected).map_err(|error| {
             refused(&file_path, &format!("Windows does not decrypt it for this user ({error}); remove it"))
         })?;
@@ -190,7 +199,11 @@ fn rename_new(from: &Path, to: &Path) -> Result<bool, Unavailable> {
 }
 
 fn read_protected(path: &Path) -> io::Result<Vec<u8>> {
+    read_all(File::open(path)?)
+}
+
+fn read_all(file: File) -> io::Result<Vec<u8>> {
     let mut protected = Vec::new();
-    File::open(path)?.take(LONGEST_FILE).read_to_end(&mut protected)?;
+    file.take(LONGEST_FILE).read_to_end(&mut protected)?;
     Ok(protected)
 }
