@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
     println!("{}", machine());
     println!("{} rounds, {:?} for each side of a round", effort.rounds, effort.part);
-    println!("Peers in C: {}\n", run.versions().join(", "));
+    println!("In C: {}\n", run.in_c());
     TABLE.head("work", "ours", "fastest peer / ours");
     for work in Work::all() {
         run.times(work);
@@ -51,6 +51,9 @@ fn main() -> ExitCode {
     run.aims.print();
     for missing in &run.missing {
         println!("\nNOT MEASURED: {missing}.");
+    }
+    if run.in_c.iter().any(Option::is_none) {
+        println!("The aims are measured by the other peers alone.");
     }
     if quick {
         println!("\n{}", notes::QUICK);
@@ -88,8 +91,10 @@ impl Run {
         Self { effort, ours, sspi, in_c, openssl, aims: Aims::new(PEERS), missing }
     }
 
-    fn versions(&self) -> Vec<String> {
-        self.in_c.iter().chain([&self.openssl]).flatten().map(CPeer::name).collect()
+    /// What of it is there, with versions.
+    fn in_c(&self) -> String {
+        let there: Vec<_> = self.in_c.iter().chain([&self.openssl]).flatten().map(CPeer::name).collect();
+        if there.is_empty() { "nothing".to_owned() } else { there.join(", ") }
     }
 
     fn times(&mut self, work: Work) {
