@@ -136,7 +136,7 @@ impl Aims {
     /// Prints them.
     pub fn print(&self) {
         let print = |[aim, bound, reached, verdict]: [&str; 4]| {
-            println!("{aim:<58}{bound:<18}{reached:<36}{verdict}");
+            println!("{}", format!("{aim:<58}{bound:<18}{reached:<36}{verdict}").trim_end());
         };
         print(["the aims", "aim", "reached", ""]);
         println!("{}", "-".repeat(124));
