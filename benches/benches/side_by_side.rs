@@ -1,118 +1,210 @@
-//! This project's NTLM, the `sspi` crate's and gss-ntlmssp, in one run and one table. See the README of this package.
+//! This project's NTLM, the `sspi` crate's, gss-ntlmssp and WinPR, in one run and one table, and the aims. See the README of
+//! this package.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
 use std::{env, fs, thread};
 
-use portable_sspi_benches::gss::GssNtlmssp;
+use portable_sspi_benches::aims::{Aims, State};
+use portable_sspi_benches::c_peer::{CPeer, GSS_NTLMSSP, OPENSSL, Recipe, WINPR};
 use portable_sspi_benches::limit::{self, Limit};
 use portable_sspi_benches::ours::Ours;
 use portable_sspi_benches::peer::Peer;
-use portable_sspi_benches::rounds::{self, Effort, Timed};
+use portable_sspi_benches::rounds::{Effort, Row, Timed};
+use portable_sspi_benches::table::Table;
 use portable_sspi_benches::work::{self, Work};
-use portable_sspi_benches::{Implementation, table};
+use portable_sspi_benches::{Implementation, MEMORY_AFTER, notes};
 
-const NOTES: &str = "\
-All sides: NTLMv2, extended session security, 128-bit exchanged key, sign and seal, MIC.
-Times are medians; a ratio is the median of the rounds' ratios, with its quartiles. Above 1, ours is faster or smaller.
-Differences in the work that remain, the sspi crate:
-- its server compares no NTProofStr, ours compares it, in constant time: the peer knows a client by its MIC;
-- its CHALLENGE names no server, and it checks no names, no age and no flags of the answer;
-- its credentials hold the password, and both sides hash it (MD4) in each handshake; ours hold the hash;
-- it derives all keys in the handshake; ours derives those of messages with the first message of each direction;
-- its server is told the one account to expect; ours looks the account up;
-- it compares signatures with `!=`, ours in constant time; it leaves a failed message decrypted, ours restores it;
-- it has no export and no import.";
+/// The columns, in their order; those after the first are the peers in C.
+const PEERS: &[&str] = &["sspi crate", GSS_NTLMSSP.name, WINPR.name];
+const IN_C: [Recipe; 2] = [GSS_NTLMSSP, WINPR];
+const TABLE: Table = Table { peers: PEERS };
+const LIMITS: Table = Table { peers: &["RustCrypto", OPENSSL.name] };
 
-const NOTES_GSS: &str = "\
-Differences in the work that remain, gss-ntlmssp:
-- an exported context of ours is sealed and authenticated with the host key, and each import is recorded in a file, so that
-  none is imported twice; in its own the session key stands in the clear, and it imports one twice, and a changed one;
-- its server reads the account's file, and looks for winbind, in each handshake; ours has the account in memory;
-- gss_wrap and gss_unwrap allocate what they return and copy; ours seals and unseals in place;
-- GSSAPI asks for a target name, ours has none;
-- its calls go through the mechanism glue of MIT Kerberos, and its cryptography is OpenSSL's.";
-
-fn main() {
+fn main() -> ExitCode {
     // `cargo test --benches` runs this without `--bench`: to see that it runs is then enough.
     let quick = env::args().any(|argument| argument == "--quick")
         || env::args().all(|argument| argument != "--bench");
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
-    let (mut ours, mut sspi) = (Ours::new(), Peer::new());
-    let mut gss = GssNtlmssp::start(Path::new(env!("CARGO_TARGET_TMPDIR")));
-    work::check(&mut ours);
-    work::check(&mut sspi);
-    if let Ok(gss) = &mut gss {
-        gss.check();
-    }
+    let mut run = Run::new(effort);
 
     println!("{}", machine());
-    println!("{} rounds, {:?} for each side of a round\n", effort.rounds, effort.part);
-    table::head();
+    println!("{} rounds, {:?} for each side of a round", effort.rounds, effort.part);
+    println!("In C: {}\n", run.in_c());
+    TABLE.head("work", "ours", "fastest peer / ours");
     for work in Work::all() {
-        let (name, size) = work.name();
-        let ours = &mut |times| work.time(&mut ours, times);
-        let sspi = &mut |times| work.time(&mut sspi, times);
-        let mut all: Vec<&mut Timed<'_>> = vec![ours, sspi];
-        let mut time_gss;
-        if let Ok(gss) = &mut gss {
-            time_gss = |times| gss.time(work, times);
-            all.push(&mut time_gss);
-        }
-        let samples = rounds::interleave(effort, &mut all);
-        table::times(name, size, &samples[0], samples.get(1), samples.get(2));
+        run.times(work);
     }
+    for (state, messages) in State::ALL.into_iter().zip([0, 1000]) {
+        run.hand_over(state, messages);
+    }
+    run.memory();
+    println!();
+    LIMITS.head("the algorithms alone", "ours: all of seal", "faster one / ours");
     for (name, limit) in Limit::ALL {
-        table::limit(name, limit::SIZE, &rounds::alone(effort, &mut |times| limit.time(times)));
+        run.limit(name, limit);
     }
-    for (state, messages) in [("fresh", 0), ("mid-stream", 1000)] {
-        hand_over(effort, state, messages, &mut ours, gss.as_mut().ok());
+    println!("\n{}", notes::ALL);
+    run.notes_in_c();
+    println!();
+    run.aims.print();
+    for missing in &run.missing {
+        println!("\nNOT MEASURED: {missing}.");
     }
-    for (name, [ours, sspi]) in
-        ["memory of a server context, fresh", "the same, mid-stream"].into_iter().zip(memory())
-    {
-        table::bytes(name, ours, Some(sspi), None);
-    }
-    println!("\n{NOTES}");
-    match gss {
-        Ok(_) => println!("{NOTES_GSS}"),
-        Err(missing) => println!("\nNOT MEASURED: gss-ntlmssp. Its columns are empty: {missing}."),
+    if run.in_c.iter().any(Option::is_none) {
+        println!("The aims are measured by the other peers alone.");
     }
     if quick {
-        println!("\nA quick run: it shows that the benchmarks work, its figures mean nothing.");
+        println!("\n{}", notes::QUICK);
     }
+    // Where all peers are asked for, none may be missing.
+    if env::var_os("PORTABLE_SSPI_REQUIRE_PEERS").is_some() && !run.missing.is_empty() {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
-/// The rows about exported contexts, which the `sspi` crate has not.
-fn hand_over(
+/// All sides, and what is learnt of them.
+struct Run {
     effort: Effort,
-    state: &str,
-    messages: usize,
-    ours: &mut Ours,
-    mut gss: Option<&mut GssNtlmssp>,
-) {
-    let mut prepared = ours.prepare(messages);
-    let gss_bytes = gss.as_mut().map(|gss| gss.prepare(messages));
-    for (what, importing) in [("export", false), ("import", true)] {
-        let time_ours = &mut |times| {
-            let (exports, imports) = ours.hand_over(&mut prepared, times);
-            if importing { imports } else { exports }
-        };
-        let mut all: Vec<&mut Timed<'_>> = vec![time_ours];
-        let mut time_gss;
-        if let Some(gss) = &mut gss {
-            time_gss = |times| if importing { gss.import(times) } else { gss.export(times) };
-            all.push(&mut time_gss);
-        }
-        let samples = rounds::interleave(effort, &mut all);
-        table::times(&format!("{what}, {state}"), None, &samples[0], None, samples.get(1));
-    }
-    let context = prepared.pop().expect("prepared");
-    table::bytes(&format!("exported context, {state}"), ours.export(context).len(), None, gss_bytes);
+    ours: Ours,
+    sspi: Peer,
+    in_c: [Option<CPeer>; 2],
+    openssl: Option<CPeer>,
+    aims: Aims,
+    /// What was not measured, and why.
+    missing: Vec<String>,
 }
 
-/// What `src/bin/memory.rs` counts.
-fn memory() -> Vec<[usize; 2]> {
+impl Run {
+    fn new(effort: Effort) -> Self {
+        let mut missing = Vec::new();
+        let mut start = |recipe: Recipe| {
+            let started = CPeer::start(recipe, programs());
+            started.map_err(|why| missing.push(format!("{}. Its columns are empty: {why}", recipe.name))).ok()
+        };
+        let (in_c, openssl) = (IN_C.map(&mut start), start(OPENSSL));
+        let (mut ours, mut sspi) = (Ours::new(), Peer::new());
+        work::check(&mut ours);
+        work::check(&mut sspi);
+        Self { effort, ours, sspi, in_c, openssl, aims: Aims::new(PEERS), missing }
+    }
+
+    /// What of it is there, with versions.
+    fn in_c(&self) -> String {
+        let there: Vec<_> = self.in_c.iter().chain([&self.openssl]).flatten().map(CPeer::name).collect();
+        if there.is_empty() { "nothing".to_owned() } else { there.join(", ") }
+    }
+
+    fn times(&mut self, work: Work) {
+        let ours = &mut |times| work.time(&mut self.ours, times);
+        let sspi = &mut |times| work.time(&mut self.sspi, times);
+        let mut in_c = self.in_c.each_mut().map(|peer| {
+            // Some refuse some work.
+            let peer = peer.as_mut().and_then(|peer| peer.can(work).then_some(peer))?;
+            Some(move |times| peer.time(work, times))
+        });
+        let mut peers: Vec<Option<&mut Timed<'_>>> = vec![Some(sspi)];
+        peers.extend(in_c.iter_mut().map(timed));
+        let row = Row::measure(self.effort, ours, peers);
+        let (name, size) = work.name();
+        TABLE.times(name, size, &row);
+        self.aims.times(work, &row);
+    }
+
+    /// The rows about exported contexts, which the `sspi` crate has not.
+    fn hand_over(&mut self, state: State, messages: usize) {
+        let mut prepared = self.ours.prepare(messages);
+        let bytes_in_c =
+            self.in_c.each_mut().map(|peer| peer.as_mut().and_then(|peer| peer.prepare(messages)));
+        let mut took = Vec::new();
+        for (what, importing) in [("export", false), ("import", true)] {
+            let ours = &mut |times| {
+                let (exports, imports) = self.ours.hand_over(&mut prepared, times);
+                if importing { imports } else { exports }
+            };
+            let mut exporting = bytes_in_c.iter();
+            let mut in_c = self.in_c.each_mut().map(|peer| {
+                let exports = exporting.next().is_some_and(Option::is_some);
+                let peer = peer.as_mut().filter(|_| exports)?;
+                Some(move |times| if importing { peer.import(times) } else { peer.export(times) })
+            });
+            let mut peers = vec![None];
+            peers.extend(in_c.iter_mut().map(timed));
+            let row = Row::measure(self.effort, ours, peers);
+            TABLE.times(&format!("{what}, {}", state.name()), None, &row);
+            took.push(row.ours.median());
+        }
+        let context = prepared.pop().expect("prepared");
+        let bytes = self.ours.export(context).len();
+        let peers = [None, bytes_in_c[0], bytes_in_c[1]];
+        TABLE.bytes(&format!("exported context, {}", state.name()), bytes, &peers);
+        self.aims.hand_over(state, [took[0], took[1]], bytes, bytes_in_c[0]);
+    }
+
+    /// What `src/bin/memory.rs` counts, and the peers in C themselves.
+    fn memory(&mut self) {
+        let rust = memory_in_rust();
+        let in_c = [0, 1].map(|at| {
+            // One that is missing is noted already.
+            let peer = self.in_c[at].as_ref().map(|_| IN_C[at]);
+            let counted = peer.map(|recipe| (recipe.name, CPeer::memory(recipe, programs(), &MEMORY_AFTER)));
+            match counted {
+                Some((_, Ok(bytes))) => bytes.map(Some),
+                Some((name, Err(why))) => {
+                    self.missing.push(format!("the memory of {name}: {why}"));
+                    [None; 2]
+                }
+                None => [None; 2],
+            }
+        });
+        for (at, state) in State::ALL.into_iter().enumerate() {
+            let [ours, sspi] = rust[at];
+            let peers = [Some(sspi), in_c[0][at], in_c[1][at]];
+            TABLE.bytes(&format!("memory of a context, {}", state.name()), ours, &peers);
+            self.aims.memory(state, ours, &peers);
+        }
+    }
+
+    fn limit(&mut self, name: &str, limit: Limit) {
+        let ours = &mut |times| Work::Seal(limit::SIZE).time(&mut self.ours, times);
+        let rust_crypto = &mut |times| limit.time(times);
+        let mut openssl =
+            self.openssl.as_mut().map(|openssl| |times| openssl.limit(limit, times, limit::SIZE));
+        let peers: Vec<Option<&mut Timed<'_>>> = vec![Some(rust_crypto), timed(&mut openssl)];
+        LIMITS.times(name, Some(limit::SIZE), &Row::measure(self.effort, ours, peers));
+    }
+
+    /// What differs in the work of those peers in C that are there.
+    fn notes_in_c(&mut self) {
+        let [gss, winpr] = &mut self.in_c;
+        if gss.is_some() {
+            println!("{}", notes::GSS_NTLMSSP);
+        }
+        if let Some(winpr) = winpr {
+            println!("{}", notes::WINPR);
+            if !winpr.can(Work::Sign(1)) {
+                println!("{}", notes::WINPR_SIGNS_NOT);
+            }
+            if winpr.prepare(0).is_none() {
+                println!("{}", notes::WINPR_EXPORTS_NOT);
+            }
+        }
+    }
+}
+
+fn timed<F: FnMut(usize) -> Duration>(work: &mut Option<F>) -> Option<&mut Timed<'_>> {
+    work.as_mut().map(|work| work as &mut Timed<'_>)
+}
+
+/// Where the peers in C are compiled.
+fn programs() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Ours and the `sspi` crate's, fresh and in mid-stream.
+fn memory_in_rust() -> Vec<[usize; 2]> {
     let output = Command::new(env!("CARGO_BIN_EXE_memory")).output().expect("the memory program starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("text");

@@ -2,9 +2,11 @@
 //!
 //! `benches/side_by_side.rs` prints the table; the README beside this package says what its rows mean.
 
+pub mod aims;
+pub mod c_peer;
 pub mod clock;
-pub mod gss;
 pub mod limit;
+pub mod notes;
 pub mod ours;
 pub mod peer;
 pub mod rounds;
@@ -20,6 +22,9 @@ pub const USER: &str = "alice";
 pub const DOMAIN: &str = "CORP";
 /// Its password.
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The messages of 1 KiB in both directions after which the memory of a context is counted: fresh, and in mid-stream.
+pub const MEMORY_AFTER: [usize; 2] = [0, 100];
 
 /// An implementation of NTLM, as client and as server. Credentials are acquired once, by [`new`](Self::new); each handshake
 /// takes the four steps in their order. Every function panics where the implementation fails.

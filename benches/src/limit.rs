@@ -1,5 +1,5 @@
-//! What MD5 and RC4 cost by themselves, in the crates that most Rust programs take them from: no implementation that runs
-//! one after the other over a message can be faster than their sum.
+//! What MD5 and RC4 cost by themselves, here in the crates that most Rust programs take them from, and in OpenSSL through
+//! [`c_peer`](crate::c_peer): no implementation that runs one after the other over a message can be faster than their sum.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::clock::stopwatch;
 /// Bytes of the message.
 pub const SIZE: usize = 64 << 10;
 
-/// One row below the table's own.
+/// One row of the table of the algorithms.
 #[derive(Clone, Copy, Debug)]
 pub enum Limit {
     /// MD5 of the message.
@@ -25,13 +25,10 @@ pub enum Limit {
 
 impl Limit {
     /// Every row, with its name.
-    pub const ALL: [(&str, Self); 3] = [
-        ("MD5 alone (md-5 crate)", Self::Md5),
-        ("RC4 alone (rc4 crate)", Self::Rc4),
-        ("one after the other", Self::Both),
-    ];
+    pub const ALL: [(&str, Self); 3] =
+        [("MD5 alone", Self::Md5), ("RC4 alone", Self::Rc4), ("one after the other", Self::Both)];
 
-    /// How long it takes so many `times`.
+    /// How long it takes so many `times` in RustCrypto's crates.
     #[must_use]
     pub fn time(self, times: usize) -> Duration {
         let mut message = vec![0x5A; SIZE];

@@ -40,9 +40,48 @@ impl Samples {
     }
 }
 
+/// What the sides of a row took. `None` where a peer has no such function or was not measured.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Ours.
+    pub ours: Samples,
+    /// The peers', in the order of the table's columns.
+    pub peers: Vec<Option<Samples>>,
+}
+
+/// A row's peer with the smallest median.
+#[derive(Clone, Copy, Debug)]
+pub struct Fastest<'a> {
+    /// Its place among the peers.
+    pub peer: usize,
+    /// What it took.
+    pub samples: &'a Samples,
+}
+
+impl Row {
+    /// Times ours and those peers that are there, interleaved.
+    pub fn measure<'a>(effort: Effort, ours: &mut Timed<'a>, peers: Vec<Option<&mut Timed<'a>>>) -> Self {
+        let there: Vec<_> = peers.iter().map(Option::is_some).collect();
+        let mut all: Vec<&mut Timed<'a>> = vec![ours];
+        all.extend(peers.into_iter().flatten());
+        let mut samples = interleave(effort, &mut all).into_iter();
+        let ours = samples.next().expect("ours comes first");
+        let peers = there.into_iter().map(|there| if there { samples.next() } else { None }).collect();
+        Self { ours, peers }
+    }
+
+    /// The fastest of the peers, if there is any.
+    #[must_use]
+    pub fn fastest(&self) -> Option<Fastest<'_>> {
+        let there = self.peers.iter().enumerate();
+        let there = there.filter_map(|(peer, samples)| Some(Fastest { peer, samples: samples.as_ref()? }));
+        there.min_by(|one, other| one.samples.median().total_cmp(&other.samples.median()))
+    }
+}
+
 /// Times `all` in turn, round by round. Who begins rotates (A B C, B C A, C A B, ...), so that what else the machine does
 /// meets all alike.
-pub fn interleave(effort: Effort, all: &mut [&mut Timed<'_>]) -> Vec<Samples> {
+fn interleave(effort: Effort, all: &mut [&mut Timed<'_>]) -> Vec<Samples> {
     let times: Vec<_> = all.iter_mut().map(|timed| calibrate(effort, *timed)).collect();
     let mut samples = vec![Vec::new(); all.len()];
     for round in 0..effort.rounds {
@@ -52,12 +91,6 @@ pub fn interleave(effort: Effort, all: &mut [&mut Timed<'_>]) -> Vec<Samples> {
         }
     }
     samples.into_iter().map(Samples).collect()
-}
-
-/// Times what has nothing to be compared with.
-pub fn alone(effort: Effort, timed: &mut Timed<'_>) -> Samples {
-    let times = calibrate(effort, timed);
-    Samples((0..effort.rounds).map(|_| once(timed, times)).collect())
 }
 
 /// How often the work is to be done in one part of a round. Warms up caches and branch predictors on the way.

@@ -1,56 +1,66 @@
-//! The table that a run ends with.
+//! The tables that a run prints.
 
-use crate::rounds::Samples;
+use crate::rounds::{Row, Samples};
 
-const WIDTHS: [usize; 6] = [36, 22, 22, 22, 22, 24];
+const NAME: usize = 36;
+const SIDE: usize = 20;
+const LAST: usize = 32;
 /// Where an implementation has no such function, or was not measured.
 const NOTHING: &str = "-";
 
-/// A row with times; `None` where a peer has none. `bytes` is the size of a message, where there is one.
-pub fn times(
-    name: &str,
-    bytes: Option<usize>,
-    ours: &Samples,
-    sspi: Option<&Samples>,
-    gss_ntlmssp: Option<&Samples>,
-) {
-    let name = bytes.map_or_else(|| name.to_owned(), |bytes| format!("{name} {}", size(bytes)));
-    let peer = |theirs: Option<&Samples>| match theirs {
-        Some(theirs) => {
-            let [low, middle, high] = theirs.quartiles_over(ours);
-            [time(theirs.median(), bytes), format!("{middle:.2} ({low:.2} to {high:.2})")]
-        }
-        None => [NOTHING.into(), NOTHING.into()],
-    };
-    let ([sspi, over_sspi], [gss, over_gss]) = (peer(sspi), peer(gss_ntlmssp));
-    line(&[&name, &time(ours.median(), bytes), &sspi, &over_sspi, &gss, &over_gss]);
+/// A table with a column for ours, one for each of `peers`, and one for the fastest of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Their names.
+    pub peers: &'static [&'static str],
 }
 
-/// A row that is nobody's: what others' cryptography alone takes.
-pub fn limit(name: &str, bytes: usize, samples: &Samples) {
-    let name = format!("{name} {}", size(bytes));
-    line(&[&name, NOTHING, &time(samples.median(), Some(bytes)), NOTHING, NOTHING, NOTHING]);
+impl Table {
+    /// The lines above the rows: what is in the first column, in that of ours, and in the last.
+    pub fn head(self, rows: &str, ours: &str, last: &str) {
+        let sides: Vec<_> = [ours].iter().chain(self.peers).copied().collect();
+        line(rows, &sides, last);
+        println!("{}", "-".repeat(NAME + SIDE * sides.len() + LAST));
+    }
+
+    /// A row with times. `bytes` is the size of a message, where there is one.
+    pub fn times(self, name: &str, bytes: Option<usize>, row: &Row) {
+        let name = bytes.map_or_else(|| name.to_owned(), |bytes| format!("{name} {}", size(bytes)));
+        let text = |samples: &Samples| time(samples.median(), bytes);
+        let mut sides = vec![text(&row.ours)];
+        sides.extend(row.peers.iter().map(|samples| samples.as_ref().map_or_else(nothing, text)));
+        let last = row.fastest().map(|fastest| {
+            let [low, middle, high] = fastest.samples.quartiles_over(&row.ours);
+            format!("{middle:.2} ({low:.2} to {high:.2}) {}", self.peers[fastest.peer])
+        });
+        line(&name, &sides, &last.unwrap_or_else(nothing));
+    }
+
+    /// A row with numbers of bytes; `None` where a peer has nothing of the kind.
+    pub fn bytes(self, name: &str, ours: usize, peers: &[Option<usize>]) {
+        let text = |bytes: usize| format!("{bytes} B");
+        let mut sides = vec![text(ours)];
+        sides.extend(peers.iter().map(|bytes| bytes.map_or_else(nothing, text)));
+        let last = smallest(peers)
+            .map(|(peer, bytes)| format!("{:.2} {}", bytes as f64 / ours as f64, self.peers[peer]));
+        line(name, &sides, &last.unwrap_or_else(nothing));
+    }
 }
 
-/// A row with numbers of bytes; `None` where a peer has nothing of the kind.
-pub fn bytes(name: &str, ours: usize, sspi: Option<usize>, gss_ntlmssp: Option<usize>) {
-    let peer = |theirs: Option<usize>| match theirs {
-        Some(theirs) => [format!("{theirs} B"), format!("{:.2}", theirs as f64 / ours as f64)],
-        None => [NOTHING.into(), NOTHING.into()],
-    };
-    let ([sspi, over_sspi], [gss, over_gss]) = (peer(sspi), peer(gss_ntlmssp));
-    line(&[name, &format!("{ours} B"), &sspi, &over_sspi, &gss, &over_gss]);
+/// Which peer has the fewest bytes, and how many.
+#[must_use]
+pub fn smallest(peers: &[Option<usize>]) -> Option<(usize, usize)> {
+    let some = peers.iter().enumerate().filter_map(|(peer, bytes)| Some((peer, (*bytes)?)));
+    some.min_by_key(|(_, bytes)| *bytes)
 }
 
-/// The line above the rows.
-pub fn head() {
-    line(&["work", "ours", "sspi crate", "sspi / ours", "gss-ntlmssp", "gss-ntlmssp / ours"]);
-    println!("{}", "-".repeat(WIDTHS.iter().sum()));
+fn nothing() -> String {
+    NOTHING.to_owned()
 }
 
-fn line(columns: &[&str; 6]) {
-    let padded = columns.iter().zip(WIDTHS).map(|(text, width)| format!("{text:<width$}"));
-    println!("{}", padded.collect::<String>().trim_end());
+fn line(name: &str, sides: &[impl AsRef<str>], last: &str) {
+    let sides: String = sides.iter().map(|text| format!("{:<SIDE$}", text.as_ref())).collect();
+    println!("{}", format!("{name:<NAME$}{sides}{last}").trim_end());
 }
 
 fn time(nanoseconds: f64, bytes: Option<usize>) -> String {
@@ -62,11 +72,13 @@ fn time(nanoseconds: f64, bytes: Option<usize>) -> String {
         format!("{:.2} ms", nanoseconds / 1e6)
     };
     // Bytes in a nanosecond are thousands of MB (10^6 bytes) in a second.
-    let speed = bytes.map(|bytes| format!("{time:<11}{:.0} MB/s", bytes as f64 / nanoseconds * 1e3));
+    let speed = bytes.map(|bytes| format!("{time:<9}{:.0} MB/s", bytes as f64 / nanoseconds * 1e3));
     speed.unwrap_or(time)
 }
 
-fn size(bytes: usize) -> String {
+/// In the largest unit that it fills.
+#[must_use]
+pub fn size(bytes: usize) -> String {
     match bytes {
         _ if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
         _ if bytes >= 1 << 10 => format!("{} KiB", bytes >> 10),

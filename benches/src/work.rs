@@ -14,8 +14,8 @@ const PREPARED: usize = 256 << 10;
 /// How many handshakes are taken step by step together, so that the clock is read once for a step of all.
 const ABREAST: usize = 32;
 
-/// One row of the table: something that both implementations do.
-#[derive(Clone, Copy, Debug)]
+/// One row of the table: something that all implementations do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Work {
     /// All four steps, and the end of both contexts.
     Handshake,

@@ -5,7 +5,7 @@ use std::alloc::System;
 
 use portable_sspi_benches::ours::Ours;
 use portable_sspi_benches::peer::Peer;
-use portable_sspi_benches::{Implementation, Session};
+use portable_sspi_benches::{Implementation, MEMORY_AFTER, Session};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -14,7 +14,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const CONTEXTS: usize = 200;
 
 fn main() {
-    for messages in [0, 100] {
+    for messages in MEMORY_AFTER {
         println!("{} {}", held::<Ours>(messages), held::<Peer>(messages));
     }
 }
