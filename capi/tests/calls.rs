@@ -19,20 +19,6 @@ mod common;
 
 use common::*;
 
-/// Client and server up to the AUTHENTICATE.
-fn before_the_last_step(password: &str) -> (Side, Side, Vec<u8>) {
-    let client = acquire("NTLM", 2, Some(&identity("alice", "CORP", password))).unwrap();
-    let server = acquire("NTLM", 1, Some(&identity("alice", "CORP", "secret"))).unwrap();
-    let (mut client, mut server) = (Side::new(client, true), Side::new(server, false));
-    let (status, negotiate) = client.step(&[]);
-    assert_eq!(status, CONTINUE_NEEDED);
-    let (status, challenge) = server.step(&negotiate);
-    assert_eq!(status, CONTINUE_NEEDED);
-    let (status, authenticate) = client.step(&challenge);
-    assert_eq!(status, OK);
-    (client, server, authenticate)
-}
-
 /// Encrypts and decrypts a message from one side to the other.
 fn converse(from: &SecHandle, to: &SecHandle) {
     let mut data = *b"a message of thirty-two bytes...";
