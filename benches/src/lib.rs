@@ -3,6 +3,10 @@
 //! `benches/side_by_side.rs` prints the table; the README beside this package says what its rows mean.
 
 pub mod clock;
+pub mod columns;
+pub mod crew;
+pub mod crowd;
+pub mod functions;
 pub mod gss;
 pub mod limit;
 pub mod ours;
