@@ -4,12 +4,12 @@
 use std::env;
 use std::time::Duration;
 
+use portable_sspi_benches::Implementation;
 use portable_sspi_benches::columns::{self, quartiles, size, time};
 use portable_sspi_benches::functions::{self, Functions, Program};
 use portable_sspi_benches::ours::Ours;
 use portable_sspi_benches::rounds::{self, Effort, Timed};
 use portable_sspi_benches::work::{self, Work};
-use portable_sspi_benches::Implementation;
 
 const SIZES: [usize; 3] = [16, 1 << 10, 64 << 10];
 
@@ -51,8 +51,7 @@ fn main() {
 /// The functions of messages through the C library, beside the Rust call and beside sspi-rs's C library.
 fn boundary(quick: bool, program: &Program, library: &std::path::Path) {
     const WIDTHS: [usize; 6] = [16, 12, 12, 26, 16, 26];
-    let effort =
-        if quick { Effort::QUICK } else { Effort { rounds: 51, part: Duration::from_millis(8) } };
+    let effort = if quick { Effort::QUICK } else { Effort { rounds: 51, part: Duration::from_millis(8) } };
     let mut ours = Ours::new();
     work::check(&mut ours);
     let mut through_c = Functions::open(program, library);
@@ -130,8 +129,8 @@ fn threads(quick: bool, functions: &mut Functions) {
                 took.mul_f64(times as f64 / (each * threads) as f64)
             }
         };
-        let mut all =
-            [(1, NEXT), (2, NEXT), (2, APART), (4, NEXT), (8, NEXT), (8, APART)].map(|(n, gap)| together(n, gap));
+        let mut all = [(1, NEXT), (2, NEXT), (2, APART), (4, NEXT), (8, NEXT), (8, APART)]
+            .map(|(n, gap)| together(n, gap));
         let mut all: Vec<_> = all.iter_mut().map(|timed| timed as &mut Timed<'_>).collect();
         let samples = rounds::interleave(effort, &mut all);
         let rate = |of: usize| quartiles(samples[0].quartiles_over(&samples[of]));
@@ -148,7 +147,18 @@ fn crowds(quick: bool, program: &Program, library: &std::path::Path) {
     const WIDTHS: [usize; 10] = [12, 12, 12, 12, 12, 12, 12, 12, 12, 12];
     let crowds: &[usize] = if quick { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
     println!("Contexts at once in the C library's table of handles\n");
-    let names = ["contexts", "resident", "create", "lookup, in", "random", "first sign", "sign, in", "random", "export", "delete"];
+    let names = [
+        "contexts",
+        "resident",
+        "create",
+        "lookup, in",
+        "random",
+        "first sign",
+        "sign, in",
+        "random",
+        "export",
+        "delete",
+    ];
     columns::head(WIDTHS, names);
     for &contexts in crowds {
         let mut functions = Functions::open(program, library);

@@ -21,7 +21,18 @@ fn main() {
     let crowds: &[usize] = if quick { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
     println!("Contexts at once in one process\n");
     let names = [
-        "contexts", "heap,", "heap,", "resident,", "resident,", "create", "slowest", "first seal", "seal, in", "seal,", "export", "drop",
+        "contexts",
+        "heap,",
+        "heap,",
+        "resident,",
+        "resident,",
+        "create",
+        "slowest",
+        "first seal",
+        "seal, in",
+        "seal,",
+        "export",
+        "drop",
     ];
     columns::line(WIDTHS, names);
     columns::head(WIDTHS, ["", "fresh", "used", "fresh", "used", "", "", "", "order", "random", "", ""]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portable_sspi::{PartialContext, SecurityContext, SecurityStatus};
 
 use crate::abi::SecHandle;
-use crate::credentials::Credential;
+use crate::credentials::Shared;
 use crate::failure::{Failure, Result};
 use crate::pointer;
 use crate::table::Table;
@@ -16,7 +16,7 @@ pub(crate) static TABLE: Table<Context> = Table::new();
 /// A context, from its first step on until it is deleted.
 pub(crate) enum Context {
     /// Its handshake is under way, with these credentials.
-    Partial(PartialContext, Arc<Credential>),
+    Partial(PartialContext, Arc<Shared>),
     /// A step gave a token that found no room. Boxed, as it is rare and would be the largest.
     Undelivered(Box<Undelivered>),
     /// Messages can be protected.

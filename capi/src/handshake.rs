@@ -218,7 +218,7 @@ unsafe fn later(
     Ok(status)
 }
 
-fn split(step: Step, credential: Arc<Credential>) -> (Context, Vec<u8>) {
+fn split(step: Step, credential: Arc<credentials::Shared>) -> (Context, Vec<u8>) {
     match step {
         Step::ContinueNeeded { context, token } => (Context::Partial(context, credential), token),
         Step::Complete { context, token } => {

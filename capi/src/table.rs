@@ -24,8 +24,11 @@ const PIECES: usize = 24;
 const LISTS: usize = 8;
 
 /// The objects of one kind that handles stand for.
-pub(crate) struct Table<T> {
-    pieces: [OnceLock<Box<[Slot<T>]>>; PIECES],
+///
+/// Where all threads use one object, and only look at it, such as a service's credentials, they would take turns at its lock.
+/// So a table can keep `OTHERS` further copies of each, of which a thread always uses the same one.
+pub(crate) struct Table<T, const OTHERS: usize = 0> {
+    pieces: [OnceLock<Box<[Slot<T, OTHERS>]>>; PIECES],
     secret: OnceLock<[usize; 2]>,
     /// The first slot that was never used.
     unused: OwnLine<AtomicU32>,
@@ -36,7 +39,11 @@ pub(crate) struct Table<T> {
 #[repr(align(64))]
 struct OwnLine<T>(T);
 
-struct Slot<T>(OwnLine<Mutex<Entry<T>>>);
+/// What a handle stands for is gone when it is gone from `first`.
+struct Slot<T, const OTHERS: usize> {
+    first: OwnLine<Mutex<Entry<T>>>,
+    others: [OwnLine<Mutex<Entry<T>>>; OTHERS],
+}
 
 struct Entry<T> {
     /// Counts what was in the slot before.
@@ -44,10 +51,25 @@ struct Entry<T> {
     value: Option<T>,
 }
 
-impl<T> Slot<T> {
+impl<T, const OTHERS: usize> Slot<T, OTHERS> {
+    fn new() -> Self {
+        let entry = || OwnLine(Mutex::new(Entry { generation: 0, value: None }));
+        Self { first: entry(), others: [(); OTHERS].map(|()| entry()) }
+    }
+
+    /// The copy of this thread.
+    fn own(&self) -> &OwnLine<Mutex<Entry<T>>> {
+        if OTHERS == 0 {
+            return &self.first;
+        }
+        self.others.get(this_thread() % (OTHERS + 1)).unwrap_or(&self.first)
+    }
+}
+
+impl<T> OwnLine<Mutex<Entry<T>>> {
     /// An object that was in use when a panic came may be in any state, so it is dropped; its slot stays empty for ever.
     fn lock(&self) -> MutexGuard<'_, Entry<T>> {
-        let OwnLine(mutex) = &self.0;
+        let Self(mutex) = self;
         mutex.lock().unwrap_or_else(|poisoned| {
             let mut entry = poisoned.into_inner();
             entry.value = None;
@@ -58,6 +80,14 @@ impl<T> Slot<T> {
 }
 
 impl<T> Table<T> {
+    /// Puts an object in. `None` where there is no room.
+    pub(crate) fn insert(&self, value: T) -> Option<SecHandle> {
+        let mut value = Some(value);
+        self.insert_each(|| value.take())
+    }
+}
+
+impl<T, const OTHERS: usize> Table<T, OTHERS> {
     pub(crate) const fn new() -> Self {
         Self {
             pieces: [const { OnceLock::new() }; PIECES],
@@ -67,18 +97,23 @@ impl<T> Table<T> {
         }
     }
 
-    /// Puts an object in. `None` where there is no room.
-    pub(crate) fn insert(&self, value: T) -> Option<SecHandle> {
+    /// Puts an object in, each copy of it as `make` gives it. `None` where there is no room.
+    pub(crate) fn insert_each(&self, mut make: impl FnMut() -> Option<T>) -> Option<SecHandle> {
         let index = self.take_free().or_else(|| self.take_unused())?;
-        let mut entry = self.slot(index, true)?.lock();
-        entry.value = Some(value);
+        let slot = self.slot(index, true)?;
+        for copy in &slot.others {
+            copy.lock().value = make();
+        }
+        let mut entry = slot.first.lock();
+        entry.value = make();
         Some(self.handle(index, entry.generation))
     }
 
-    /// Uses the object that `handle` stands for, which nobody else uses meanwhile. `None` if it stands for none.
+    /// Uses the object that `handle` stands for, or this thread's copy of it, which nobody else uses meanwhile. `None` if it
+    /// stands for none.
     pub(crate) fn with<R>(&self, handle: SecHandle, use_it: impl FnOnce(&mut T) -> R) -> Option<R> {
         let (index, generation) = self.place(handle)?;
-        let mut entry = self.slot(index, false)?.lock();
+        let mut entry = self.slot(index, false)?.own().lock();
         if entry.generation != generation {
             return None;
         }
@@ -97,7 +132,8 @@ impl<T> Table<T> {
         may_go: impl FnOnce(&mut T) -> Result<R, E>,
     ) -> Option<Result<(T, R), E>> {
         let (index, generation) = self.place(handle)?;
-        let mut entry = self.slot(index, false)?.lock();
+        let slot = self.slot(index, false)?;
+        let mut entry = slot.first.lock();
         if entry.generation != generation {
             return None;
         }
@@ -110,6 +146,13 @@ impl<T> Table<T> {
         let next = entry.generation.checked_add(1);
         entry.generation = next.unwrap_or(u32::MAX);
         drop(entry);
+        for copy in &slot.others {
+            let mut entry = copy.lock();
+            entry.generation = next.unwrap_or(u32::MAX);
+            let value = entry.value.take();
+            drop(entry);
+            drop(value);
+        }
         if next.is_some() {
             lock(self.list_of(index)).push(index);
         }
@@ -140,15 +183,12 @@ impl<T> Table<T> {
     }
 
     /// The slot; its piece is made where `make` says so.
-    fn slot(&self, index: u32, make: bool) -> Option<&Slot<T>> {
+    fn slot(&self, index: u32, make: bool) -> Option<&Slot<T, OTHERS>> {
         let piece = (index / FIRST).checked_add(1)?.ilog2();
         let start = FIRST.checked_mul((1 << piece) - 1)?;
         let cell = self.pieces.get(piece as usize)?;
         let slots = if make {
-            cell.get_or_init(|| {
-                let entry = || Slot(OwnLine(Mutex::new(Entry { generation: 0, value: None })));
-                (0..FIRST << piece).map(|_| entry()).collect()
-            })
+            cell.get_or_init(|| (0..FIRST << piece).map(|_| Slot::new()).collect())
         } else {
             cell.get()?
         };
@@ -203,6 +243,8 @@ fn this_thread() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -221,11 +263,11 @@ mod tests {
 
     #[test]
     fn handles_of_other_tables_and_made_up_ones_stand_for_nothing() {
-        let (table, other) = (Table::new(), Table::new());
+        let (table, other): (Table<i32>, Table<i32>) = (Table::new(), Table::new());
         for value in 0..200 {
             let handle = table.insert(value).unwrap();
             assert_ne!(handle, SecHandle { lower: 0, upper: 0 });
-            assert_eq!(other.with(handle, |value: &mut i32| *value), None);
+            assert_eq!(other.with(handle, |value| *value), None);
         }
         for (lower, upper) in [(0, 0), (usize::MAX, usize::MAX), (1, 0), (0, 1), (4096, 4096)] {
             assert_eq!(table.with(SecHandle { lower, upper }, |value| *value), None);
@@ -245,7 +287,7 @@ mod tests {
         let table = Table::new();
         let handle = table.insert(1).unwrap();
         let (index, _) = table.place(handle).unwrap();
-        table.slot(index, false).unwrap().lock().generation = u32::MAX;
+        table.slot(index, false).unwrap().first.lock().generation = u32::MAX;
         let last = table.handle(index, u32::MAX);
         assert_eq!(table.take(last), Some(1));
         assert_ne!(table.insert(2).unwrap().lower, last.lower);
@@ -273,6 +315,29 @@ mod tests {
             });
         }
         assert!(table.unused.0.load(Ordering::Relaxed) <= 200, "{:?}", table.unused.0);
+    }
+
+    #[test]
+    fn copies_come_and_go_together() {
+        static TABLE: Table<Arc<u64>, 3> = Table::new();
+        for round in 0..100 {
+            let object = Arc::new(round);
+            let handle = TABLE.insert_each(|| Some(Arc::new(*object))).unwrap();
+            // More threads than copies: each copy is used.
+            let seen = || std::thread::spawn(move || TABLE.with(handle, |value| **value)).join().unwrap();
+            assert!((0..8).all(|_| seen() == Some(round)));
+            assert_eq!(TABLE.take(handle).as_deref(), Some(&round));
+            assert!((0..8).all(|_| seen().is_none()), "a copy is left");
+            assert_eq!(TABLE.take(handle), None);
+        }
+        assert_eq!(TABLE.unused.0.load(Ordering::Relaxed), 1, "the slot is used again");
+    }
+
+    #[test]
+    fn a_slot_fills_cache_lines_alone() {
+        assert_eq!(size_of::<Slot<u64, 0>>(), 64);
+        assert_eq!(size_of::<Slot<u64, 7>>(), 8 * 64);
+        assert_eq!(align_of::<Slot<u64, 7>>(), 64);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use portable_sspi_benches::crowd::Crowd;
 use portable_sspi_benches::functions::resident;
 
 fn main() {
-    let contexts: usize = env::args().nth(1).and_then(|text| text.parse().ok()).expect("a number of contexts");
+    let contexts: usize =
+        env::args().nth(1).and_then(|text| text.parse().ok()).expect("a number of contexts");
     let resident = || resident("/proc/self/statm").unwrap_or_default();
     let mut crowd = Crowd::new(contexts);
     let before = resident();

@@ -11,7 +11,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() {
-    let contexts: usize = env::args().nth(1).and_then(|text| text.parse().ok()).expect("a number of contexts");
+    let contexts: usize =
+        env::args().nth(1).and_then(|text| text.parse().ok()).expect("a number of contexts");
     let [fresh, used] = crowd::heap(contexts, || {
         let stats = ALLOCATOR.stats();
         stats.bytes_allocated - stats.bytes_deallocated
