@@ -25,7 +25,7 @@ on two cores. next: the threads' contexts were made one after the other, so that
 apart: 32 others were made between each two. spin calls nothing: what it falls short by, the machine does not give.";
 
 const NOTES_CROWD: &str = "\
-Processor time of one operation; resident is what the process grew by for each context, the table's slot included. Random access
+Processor time of one operation, and of the 64 creations in a row that took longest; resident is what the process grew by for each context, the table's slot included. Random access
 to more contexts than the caches hold waits for memory: that is the machine's.";
 
 fn main() {
@@ -71,11 +71,11 @@ fn boundary(quick: bool, program: &Program, library: &std::path::Path) {
             let c = &mut |times| through_c.time(work, times).expect("supported");
             let mut all: Vec<&mut Timed<'_>> = vec![rust, c];
             let mut time_theirs;
-            if let Some(sspi_rs) = sspi_rs.as_mut() {
-                if sspi_rs.time(work, 1).is_some() {
-                    time_theirs = |times| sspi_rs.time(work, times).expect("supported, as before");
-                    all.push(&mut time_theirs);
-                }
+            if let Some(sspi_rs) = sspi_rs.as_mut()
+                && sspi_rs.time(work, 1).is_some()
+            {
+                time_theirs = |times| sspi_rs.time(work, times).expect("supported, as before");
+                all.push(&mut time_theirs);
             }
             let samples = rounds::interleave(effort, &mut all);
             let [theirs, over] = theirs_over_ours(samples.get(2), &samples[1]);
@@ -144,13 +144,14 @@ fn threads(quick: bool, functions: &mut Functions) {
 
 /// Many contexts at once in the table of handles.
 fn crowds(quick: bool, program: &Program, library: &std::path::Path) {
-    const WIDTHS: [usize; 10] = [12, 12, 12, 12, 12, 12, 12, 12, 12, 12];
+    const WIDTHS: [usize; 11] = [12; 11];
     let crowds: &[usize] = if quick { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000, 1_000_000] };
     println!("Contexts at once in the C library's table of handles\n");
     let names = [
         "contexts",
         "resident",
         "create",
+        "slowest 64",
         "lookup, in",
         "random",
         "first sign",
@@ -165,7 +166,7 @@ fn crowds(quick: bool, program: &Program, library: &std::path::Path) {
         // What is made once for all contexts is not theirs.
         functions.crowd(1);
         let before = functions.resident();
-        let create = functions.crowd(contexts + 1);
+        let (create, slowest) = functions.crowd(contexts + 1);
         let resident = functions.resident().zip(before).map(|(after, before)| (after - before) / contexts);
         let times = contexts.max(100_000);
         let each = |took: Duration, times: usize| time(took.as_secs_f64() * 1e9 / times as f64);
@@ -183,6 +184,7 @@ fn crowds(quick: bool, program: &Program, library: &std::path::Path) {
                 &contexts.to_string(),
                 &resident.map_or("-".to_owned(), |bytes| format!("{bytes} B")),
                 &each(create, contexts),
+                &each(slowest, 1),
                 &each(in_order, times),
                 &each(random, times),
                 &each(first, contexts),

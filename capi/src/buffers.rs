@@ -226,7 +226,7 @@ pub(crate) unsafe fn with_message(
         match list.count as usize {
             // Nearly all messages are a TOKEN and a DATA buffer. What is set up for more is a part of what a short one costs.
             0..=2 => with_few::<2>(list, call, protect),
-            0..=FEW => with_few::<FEW>(list, call, protect),
+            3..=FEW => with_few::<FEW>(list, call, protect),
             count => {
                 let buffers = pointer::copied(list.buffers, count)?;
                 let mut message = Vec::new();

@@ -20,6 +20,9 @@ use crate::abi::SecHandle;
 const FIRST: u32 = 64;
 /// With these, 2^30 objects.
 const PIECES: usize = 24;
+/// A piece comes in parts of up to FIRST times 2 to this: 64 KiB. The last one of a million slots, made in one go, would hold up the
+/// call that needs it, and all that wait for it, for tens of milliseconds.
+const PART: u32 = 4;
 /// Lists of free slots.
 const LISTS: usize = 8;
 
@@ -28,12 +31,14 @@ const LISTS: usize = 8;
 /// Where all threads use one object, and only look at it, such as a service's credentials, they would take turns at its lock.
 /// So a table can keep `OTHERS` further copies of each, of which a thread always uses the same one.
 pub(crate) struct Table<T, const OTHERS: usize = 0> {
-    pieces: [OnceLock<Box<[Slot<T, OTHERS>]>>; PIECES],
+    pieces: [OnceLock<Box<[Part<T, OTHERS>]>>; PIECES],
     secret: OnceLock<[usize; 2]>,
     /// The first slot that was never used.
     unused: OwnLine<AtomicU32>,
     free: [OwnLine<Mutex<Vec<u32>>>; LISTS],
 }
+
+type Part<T, const OTHERS: usize> = OnceLock<Box<[Slot<T, OTHERS>]>>;
 
 /// Shares its cache line with nothing: 64 bytes on nearly all processors.
 #[repr(align(64))]
@@ -182,17 +187,23 @@ impl<T, const OTHERS: usize> Table<T, OTHERS> {
         &self.free.get(index as usize % LISTS).unwrap_or(first).0
     }
 
-    /// The slot; its piece is made where `make` says so.
+    /// The slot; its part of its piece is made where `make` says so.
     fn slot(&self, index: u32, make: bool) -> Option<&Slot<T, OTHERS>> {
         let piece = (index / FIRST).checked_add(1)?.ilog2();
-        let start = FIRST.checked_mul((1 << piece) - 1)?;
+        let offset = index.checked_sub(FIRST.checked_mul((1 << piece) - 1)?)?;
+        let slots = FIRST << piece.min(PART);
         let cell = self.pieces.get(piece as usize)?;
-        let slots = if make {
-            cell.get_or_init(|| (0..FIRST << piece).map(|_| Slot::new()).collect())
+        let parts = if make {
+            cell.get_or_init(|| {
+                (0..FIRST << piece).step_by(slots as usize).map(|_| OnceLock::new()).collect()
+            })
         } else {
             cell.get()?
         };
-        slots.get(index.checked_sub(start)? as usize)
+        let part = parts.get((offset >> slots.ilog2()) as usize)?;
+        let part =
+            if make { part.get_or_init(|| (0..slots).map(|_| Slot::new()).collect()) } else { part.get()? };
+        part.get((offset % slots) as usize)
     }
 
     fn handle(&self, index: u32, generation: u32) -> SecHandle {
@@ -331,6 +342,22 @@ mod tests {
             assert_eq!(TABLE.take(handle), None);
         }
         assert_eq!(TABLE.unused.0.load(Ordering::Relaxed), 1, "the slot is used again");
+    }
+
+    #[test]
+    fn each_index_has_a_slot_of_its_own() {
+        let table: Table<u32> = Table::new();
+        let count = FIRST * 200;
+        let handles: Vec<_> = (0..count).map(|value| table.insert(value).unwrap()).collect();
+        assert!(
+            (0..count)
+                .zip(&handles)
+                .all(|(value, handle)| table.with(*handle, |found| *found) == Some(value))
+        );
+        let unused = table.handle(count + 2 * (FIRST << PART), 0);
+        assert_eq!(table.with(unused, |found| *found), None, "a part that was not made");
+        assert!(handles.iter().all(|handle| table.take(*handle).is_some()));
+        assert_eq!(table.unused.0.load(Ordering::Relaxed), count);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! So many contexts at once in one process: `registry CONTEXTS`. Prints, for one context, in this order: bytes of resident memory
-//! after the handshake, and after its first message; nanoseconds to create it, for the slowest one, for its first message, for
+//! after the handshake, and after its first message; nanoseconds to create it, for the slowest 64 together, for its first message, for
 //! another one in the order in which the contexts were made, for one in no order, to export it, and to drop it.
 //! `benches/registry.rs` runs it, a process for each number: memory that one has given back would hide what the next takes.
 
@@ -15,7 +15,7 @@ fn main() {
     let resident = || resident("/proc/self/statm").unwrap_or_default();
     let mut crowd = Crowd::new(contexts);
     let before = resident();
-    let (create, longest) = crowd.create(contexts);
+    let (create, slowest) = crowd.create(contexts);
     let fresh = resident() - before;
     let first = crowd.seal(contexts, true);
     let used = resident() - before;
@@ -31,7 +31,7 @@ fn main() {
         fresh / contexts,
         used / contexts,
         each(create, contexts),
-        each(longest, 1),
+        each(slowest, 1),
         each(first, contexts),
         each(in_order, times),
         each(random, times),
