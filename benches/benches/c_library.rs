@@ -21,8 +21,9 @@ rlib is not. lookup is QueryContextAttributes of SECPKG_ATTR_SIZES: the way to t
 
 const NOTES_THREADS: &str = "\
 Time on the wall for one operation of all threads together; a rate of 2 is twice the work of one thread, which is all there is
-on two cores. next: the threads' contexts were made one after the other, so that what the library keeps of them lies side by side;
-apart: 32 others were made between each two. spin calls nothing: what it falls short by, the machine does not give.";
+on two cores. spin calls nothing: what it falls short by, the machine does not give. one session: a client and a server who talk to
+each other, in two threads; what the library keeps of both lies side by side. next: the clients of sessions that were made one
+after the other; apart: of sessions far from each other.";
 
 const NOTES_CROWD: &str = "\
 Processor time of one operation, and of the 64 creations in a row that took longest; resident is what the process grew by for each context, the table's slot included. Random access
@@ -109,15 +110,20 @@ fn boundary(quick: bool, program: &Program, library: &std::path::Path) {
 /// Threads at once, each with a context of its own, beside one.
 fn threads(quick: bool, functions: &mut Functions) {
     const WIDTHS: [usize; 7] = [12, 12, 24, 24, 24, 24, 24];
-    const NEXT: usize = 1;
-    const APART: usize = 33;
+    // Every second context is a server's.
+    const BOTH_ENDS: usize = 1;
+    const NEXT: usize = 2;
+    const APART: usize = 34;
     let effort = if quick {
         Effort { rounds: 3, part: Duration::from_millis(2) }
     } else {
         Effort { rounds: 11, part: Duration::from_millis(100) }
     };
     println!("Threads of the C library at once, {} rounds of {:?}\n", effort.rounds, effort.part);
-    columns::head(WIDTHS, ["work", "1 thread", "2, next", "2, apart", "4, next", "8, next", "8, apart"]);
+    columns::head(
+        WIDTHS,
+        ["work", "1 thread", "2, one session", "2, next", "2, apart", "4, next", "8, four sessions"],
+    );
     let functions = std::cell::RefCell::new(functions);
     for what in ["spin", "lookup", "sign", "handshake"] {
         let together = |threads: usize, gap: usize| {
@@ -129,7 +135,7 @@ fn threads(quick: bool, functions: &mut Functions) {
                 took.mul_f64(times as f64 / (each * threads) as f64)
             }
         };
-        let mut all = [(1, NEXT), (2, NEXT), (2, APART), (4, NEXT), (8, NEXT), (8, APART)]
+        let mut all = [(1, NEXT), (2, BOTH_ENDS), (2, NEXT), (2, APART), (4, NEXT), (8, BOTH_ENDS)]
             .map(|(n, gap)| together(n, gap));
         let mut all: Vec<_> = all.iter_mut().map(|timed| timed as &mut Timed<'_>).collect();
         let samples = rounds::interleave(effort, &mut all);

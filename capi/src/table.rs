@@ -333,12 +333,13 @@ mod tests {
         static TABLE: Table<Arc<u64>, 3> = Table::new();
         for round in 0..100 {
             let object = Arc::new(round);
-            let handle = TABLE.insert_each(|| Some(Arc::new(*object))).unwrap();
+            let handle = TABLE.insert_each(|| Some(Arc::clone(&object))).unwrap();
             // More threads than copies: each copy is used.
             let seen = || std::thread::spawn(move || TABLE.with(handle, |value| **value)).join().unwrap();
             assert!((0..8).all(|_| seen() == Some(round)));
             assert_eq!(TABLE.take(handle).as_deref(), Some(&round));
-            assert!((0..8).all(|_| seen().is_none()), "a copy is left");
+            assert!((0..8).all(|_| seen().is_none()), "a handle still fits");
+            assert_eq!(Arc::strong_count(&object), 1, "a copy is left");
             assert_eq!(TABLE.take(handle), None);
         }
         assert_eq!(TABLE.unused.0.load(Ordering::Relaxed), 1, "the slot is used again");
