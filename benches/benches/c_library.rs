@@ -26,8 +26,9 @@ each other, in two threads; what the library keeps of both lies side by side. ne
 after the other; apart: of sessions far from each other.";
 
 const NOTES_CROWD: &str = "\
-Processor time of one operation, and of the 64 creations in a row that took longest; resident is what the process grew by for each context, the table's slot included. Random access
-to more contexts than the caches hold waits for memory: that is the machine's.";
+Processor time of one operation, and of those 64 creations in a row that took longest; resident is what the process grew by for
+each context, the table's slot included. in: in the order in which they were made. Random access to more contexts than the
+caches hold waits for memory: that is the machine's.";
 
 fn main() {
     // `cargo test --benches` runs this without `--bench`: to see that it runs is then enough.

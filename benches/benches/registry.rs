@@ -5,7 +5,7 @@ use std::process::Command;
 
 use portable_sspi_benches::columns::{self, time};
 
-const WIDTHS: [usize; 12] = [10, 11, 11, 11, 11, 10, 10, 11, 11, 11, 10, 10];
+const WIDTHS: [usize; 12] = [10, 11, 11, 11, 11, 10, 12, 12, 11, 11, 10, 10];
 
 const NOTES: &str = "\
 For one context: bytes that it holds on the heap, what the resident memory grew by with the allocator's own share, and the processor
