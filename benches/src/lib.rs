@@ -5,6 +5,10 @@
 pub mod aims;
 pub mod c_peer;
 pub mod clock;
+pub mod columns;
+pub mod crew;
+pub mod crowd;
+pub mod functions;
 pub mod limit;
 pub mod notes;
 pub mod ours;

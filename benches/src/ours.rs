@@ -99,6 +99,23 @@ impl Implementation for Ours {
 
 /// What the `sspi` crate does not.
 impl Ours {
+    /// A whole handshake, as several threads can make it at once.
+    pub fn shake_hands(&self) -> Session<Self> {
+        let continued = |step| match step {
+            Step::ContinueNeeded { context, token } => (context, token),
+            Step::Complete { .. } => panic!("complete after one step"),
+        };
+        let complete = |step| match step {
+            Step::Complete { context, token } => (context, token),
+            Step::ContinueNeeded { .. } => panic!("a third step"),
+        };
+        let (client, negotiate) = continued(self.initialize(None, None));
+        let (server, challenge) = continued(self.accept_step(None, &negotiate));
+        let (client, authenticate) = complete(self.initialize(Some(client), Some(&challenge)));
+        let (server, _) = complete(self.accept_step(Some(server), &authenticate.expect("an AUTHENTICATE")));
+        Session { client, server }
+    }
+
     /// Servers' contexts to be exported, each after so many messages of 1 KiB in both directions.
     pub fn prepare(&mut self, messages: usize) -> Vec<Box<dyn SecurityContext>> {
         let prepare = |_| {
@@ -162,6 +179,6 @@ fn buffers(message: &mut Message) -> [SecurityBuffer<'_>; 2] {
 }
 
 /// In memory where the system has such a place, as the default directory is.
-fn host_key_directory() -> TempDir {
+pub(crate) fn host_key_directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory for the host key")
 }

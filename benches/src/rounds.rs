@@ -81,7 +81,7 @@ impl Row {
 
 /// Times `all` in turn, round by round. Who begins rotates (A B C, B C A, C A B, ...), so that what else the machine does
 /// meets all alike.
-fn interleave(effort: Effort, all: &mut [&mut Timed<'_>]) -> Vec<Samples> {
+pub fn interleave(effort: Effort, all: &mut [&mut Timed<'_>]) -> Vec<Samples> {
     let times: Vec<_> = all.iter_mut().map(|timed| calibrate(effort, *timed)).collect();
     let mut samples = vec![Vec::new(); all.len()];
     for round in 0..effort.rounds {

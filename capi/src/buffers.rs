@@ -13,71 +13,66 @@ use crate::failure::{Failure, Result};
 use crate::memory::Block;
 use crate::pointer;
 
-/// Lists of up to this many buffers take no memory of their own.
+/// Messages of up to this many buffers take no memory of their own.
 const FEW: usize = 8;
 /// The longest list that is looked at.
 const MOST: ULONG = 1024;
 
 const EMPTY: SecBuffer = SecBuffer { length: 0, buffer_type: 0, pointer: core::ptr::null_mut() };
 
-/// A list of buffers as C has it, copied; where it lies is kept, for what is written back.
-pub(crate) struct List {
+/// The description of a list, where there is one, checked.
+///
+/// # Errors
+/// `SEC_E_INVALID_TOKEN` where the list is of another version, or longer than 1,024 buffers.
+///
+/// # Safety
+/// NULL (no list), or valid for reading.
+unsafe fn read_description(list: *const SecBufferDesc) -> Result<Option<SecBufferDesc>> {
+    // SAFETY: by this function's contract.
+    let Some(list) = (unsafe { pointer::read(list) }) else { return Ok(None) };
+    if list.version != SECBUFFER_VERSION || list.count > MOST {
+        return Err(invalid(
+            "the list of buffers has another ulVersion than SECBUFFER_VERSION, or too many buffers",
+        ));
+    }
+    if list.count > 0 && list.buffers.is_null() {
+        return Err(Failure::NULL_POINTER);
+    }
+    Ok(Some(list))
+}
+
+/// The first buffer of a kind, and where in the list it is.
+fn first(buffers: &[SecBuffer], kind: ULONG) -> Option<(usize, &SecBuffer)> {
+    buffers.iter().enumerate().find(|(_, buffer)| buffer.kind() == kind)
+}
+
+/// Writes the `buffer` at `place` back to the program, with another length and address.
+///
+/// # Safety
+/// The place is valid for writing.
+unsafe fn put(place: *mut SecBuffer, buffer: &SecBuffer, length: usize, address: *mut c_void) {
+    let length = ULONG::try_from(length).unwrap_or(ULONG::MAX);
+    // SAFETY: by this function's contract.
+    unsafe { pointer::write(place, SecBuffer { length, pointer: address, ..*buffer }) }
+}
+
+/// The buffers of a step of a handshake, copied; where their list lies is kept, for what is written back.
+struct List {
     place: *mut SecBuffer,
-    few: [SecBuffer; FEW],
-    many: Vec<SecBuffer>,
-    count: usize,
+    buffers: Vec<SecBuffer>,
 }
 
 impl List {
-    /// # Errors
-    /// `SEC_E_INVALID_TOKEN` where the list is of another version, or longer than 1,024 buffers.
-    ///
     /// # Safety
     /// NULL (no buffers), or valid for reading, with a list that is valid for reading and writing.
-    pub(crate) unsafe fn read(list: *const SecBufferDesc) -> Result<Self> {
-        let mut read = Self { place: core::ptr::null_mut(), few: [EMPTY; FEW], many: Vec::new(), count: 0 };
+    unsafe fn read(list: *const SecBufferDesc) -> Result<Self> {
         // SAFETY: by this function's contract.
-        let Some(list) = (unsafe { pointer::read(list) }) else { return Ok(read) };
-        if list.version != SECBUFFER_VERSION || list.count > MOST {
-            return Err(invalid(
-                "the list of buffers has another ulVersion than SECBUFFER_VERSION, or too many buffers",
-            ));
-        }
-        let count = list.count as usize;
-        if count > 0 && list.buffers.is_null() {
-            return Err(Failure::NULL_POINTER);
-        }
-        if count <= FEW {
-            for (index, to) in read.few.iter_mut().take(count).enumerate() {
-                // SAFETY: within the list, by this function's contract.
-                *to = unsafe { list.buffers.add(index).read_unaligned() };
-            }
-        } else {
-            // SAFETY: the list is that long, by this function's contract.
-            read.many = unsafe { pointer::copied(list.buffers, count)? };
-        }
-        (read.place, read.count) = (list.buffers, count);
-        Ok(read)
-    }
-
-    pub(crate) fn all(&self) -> &[SecBuffer] {
-        if self.count <= FEW { self.few.get(..self.count).unwrap_or_default() } else { &self.many }
-    }
-
-    pub(crate) fn first(&self, kind: ULONG) -> Option<(usize, &SecBuffer)> {
-        self.all().iter().enumerate().find(|(_, buffer)| buffer.kind() == kind)
-    }
-
-    /// Writes length and address of the buffer at `index` back to the program.
-    ///
-    /// # Safety
-    /// The list is the one that was read, and still valid for writing.
-    pub(crate) unsafe fn put(&self, index: usize, length: usize, address: *mut c_void) {
-        let Some(buffer) = self.all().get(index) else { return };
-        let length = ULONG::try_from(length).unwrap_or(ULONG::MAX);
-        let changed = SecBuffer { length, pointer: address, ..*buffer };
-        // SAFETY: within the list, which is valid by this function's contract.
-        unsafe { self.place.add(index).write_unaligned(changed) }
+        let Some(list) = (unsafe { read_description(list)? }) else {
+            return Ok(Self { place: core::ptr::null_mut(), buffers: Vec::new() });
+        };
+        // SAFETY: the list is that long, by this function's contract.
+        let buffers = unsafe { pointer::copied(list.buffers, list.count as usize)? };
+        Ok(Self { place: list.buffers, buffers })
     }
 }
 
@@ -99,12 +94,12 @@ impl Input<'_> {
     pub(crate) unsafe fn read(list: *const SecBufferDesc) -> Result<Self> {
         // SAFETY: by this function's contract.
         let list = unsafe { List::read(list)? };
-        let token = match list.first(SECBUFFER_TOKEN) {
+        let token = match first(&list.buffers, SECBUFFER_TOKEN) {
             // SAFETY: by this function's contract.
             Some((_, token)) => Some(unsafe { pointer::bytes(token.pointer, token.length as usize)? }),
             None => None,
         };
-        let channel_bindings = match list.first(SECBUFFER_CHANNEL_BINDINGS) {
+        let channel_bindings = match first(&list.buffers, SECBUFFER_CHANNEL_BINDINGS) {
             Some((_, bindings)) => {
                 // SAFETY: by this function's contract.
                 let bytes = unsafe { pointer::bytes(bindings.pointer, bindings.length as usize)? };
@@ -112,7 +107,7 @@ impl Input<'_> {
             }
             None => None,
         };
-        Ok(Self { token, channel_bindings, is_empty: list.all().is_empty() })
+        Ok(Self { token, channel_bindings, is_empty: list.buffers.is_empty() })
     }
 }
 
@@ -156,14 +151,14 @@ impl Output {
     pub(crate) unsafe fn read(list: *mut SecBufferDesc, allocate: bool) -> Result<Self> {
         // SAFETY: by this function's contract.
         let list = unsafe { List::read(list)? };
-        let index = list.first(SECBUFFER_TOKEN).map(|(index, _)| index);
+        let index = first(&list.buffers, SECBUFFER_TOKEN).map(|(index, _)| index);
         Ok(Self { list, index, allocate })
     }
 
     /// Refuses what could take no token at all, however short.
     pub(crate) fn check(&self) -> Result<()> {
         let too_small = || Misuse::BufferTooSmall { what: "TOKEN", needed: 1, available: 0 };
-        let buffer = self.index.and_then(|index| self.list.all().get(index)).ok_or_else(too_small)?;
+        let buffer = self.index.and_then(|index| self.list.buffers.get(index)).ok_or_else(too_small)?;
         if self.allocate {
             return Ok(());
         }
@@ -181,7 +176,7 @@ impl Output {
     /// # Safety
     /// As of [`Output::read`].
     pub(crate) unsafe fn deliver(&self, token: &[u8]) -> Result<()> {
-        let Some((index, buffer)) = self.index.and_then(|index| Some((index, self.list.all().get(index)?)))
+        let Some((index, buffer)) = self.index.and_then(|index| Some((index, self.list.buffers.get(index)?)))
         else {
             return if token.is_empty() { Ok(()) } else { self.check() };
         };
@@ -199,7 +194,7 @@ impl Output {
             buffer.pointer
         };
         // SAFETY: by this function's contract.
-        unsafe { self.list.put(index, token.len(), address) };
+        unsafe { put(self.list.place.add(index), buffer, token.len(), address) };
         Ok(())
     }
 }
@@ -225,24 +220,62 @@ pub(crate) unsafe fn with_message(
     protect: impl FnOnce(&mut [SecurityBuffer<'_>]) -> Result<()>,
 ) -> Result<()> {
     // SAFETY: by this function's contract.
-    let list = unsafe { List::read(list)? };
-    let buffers = list.all();
-    if call == Call::DecryptMessage {
-        if let Some((_, stream)) = list.first(SECBUFFER_STREAM) {
-            // SAFETY: by this function's contract.
-            return unsafe { decrypt_stream(&list, *stream, protect) };
+    let Some(list) = (unsafe { read_description(list)? }) else { return protect(&mut []) };
+    // SAFETY: the same contract, for each; no more buffers than the list has.
+    unsafe {
+        match list.count as usize {
+            // Nearly all messages are a TOKEN and a DATA buffer. What is set up for more is a part of what a short one costs.
+            0..=2 => with_few::<2>(list, call, protect),
+            3..=FEW => with_few::<FEW>(list, call, protect),
+            count => {
+                let buffers = pointer::copied(list.buffers, count)?;
+                let mut message = Vec::new();
+                message.try_reserve_exact(count).map_err(|_| Failure::OUT_OF_MEMORY)?;
+                message.resize_with(count, || SecurityBuffer::readonly(&[]));
+                with_buffers(list.buffers, &buffers, &mut message, call, protect)
+            }
         }
     }
+}
+
+/// A message of up to `ROOM` buffers, which takes no memory of its own.
+///
+/// # Safety
+/// As of [`with_message`], of the list itself.
+unsafe fn with_few<const ROOM: usize>(
+    list: SecBufferDesc,
+    call: Call,
+    protect: impl FnOnce(&mut [SecurityBuffer<'_>]) -> Result<()>,
+) -> Result<()> {
+    let mut buffers = [EMPTY; ROOM];
+    let mut message = [const { SecurityBuffer::readonly(&[]) }; ROOM];
+    let count = list.count as usize;
+    for (index, to) in buffers.iter_mut().enumerate().take(count) {
+        // SAFETY: within the list, by this function's contract.
+        *to = unsafe { list.buffers.add(index).read_unaligned() };
+    }
+    let buffers = buffers.get(..count).unwrap_or_default();
+    let message = message.get_mut(..count).unwrap_or_default();
+    // SAFETY: by this function's contract.
+    unsafe { with_buffers(list.buffers, buffers, message, call, protect) }
+}
+
+/// The `buffers` that are the list at `place`; as many are in `message`, for what is made of them.
+///
+/// # Safety
+/// As of [`with_message`].
+unsafe fn with_buffers<'a>(
+    place: *mut SecBuffer,
+    buffers: &[SecBuffer],
+    message: &mut [SecurityBuffer<'a>],
+    call: Call,
+    protect: impl FnOnce(&mut [SecurityBuffer<'a>]) -> Result<()>,
+) -> Result<()> {
+    if call == Call::DecryptMessage && buffers.iter().any(|buffer| buffer.kind() == SECBUFFER_STREAM) {
+        // SAFETY: by this function's contract.
+        return unsafe { decrypt_stream(place, buffers, protect) };
+    }
     check_overlaps(buffers, call)?;
-    let mut few = [const { SecurityBuffer::readonly(&[]) }; FEW];
-    let mut many = Vec::new();
-    let message = if buffers.len() <= FEW {
-        few.get_mut(..buffers.len()).unwrap_or_default()
-    } else {
-        many.try_reserve_exact(buffers.len()).map_err(|_| Failure::OUT_OF_MEMORY)?;
-        many.resize_with(buffers.len(), || SecurityBuffer::readonly(&[]));
-        many.as_mut_slice()
-    };
     for (to, buffer) in message.iter_mut().zip(buffers) {
         // SAFETY: valid by this function's contract; what is written to overlaps nothing, as just checked.
         *to = unsafe { buffer_of(buffer, call)? };
@@ -251,8 +284,8 @@ pub(crate) unsafe fn with_message(
     for (index, (done, buffer)) in message.iter().zip(buffers).enumerate() {
         let shortens = matches!(buffer.kind(), SECBUFFER_TOKEN | SECBUFFER_PADDING);
         if shortens && done.len() != buffer.length as usize {
-            // SAFETY: by this function's contract.
-            unsafe { list.put(index, done.len(), buffer.pointer) };
+            // SAFETY: within the list, which is valid by this function's contract.
+            unsafe { put(place.add(index), buffer, done.len(), buffer.pointer) };
         }
     }
     Ok(())
@@ -298,13 +331,15 @@ unsafe fn buffer_of<'a>(buffer: &SecBuffer, call: Call) -> Result<SecurityBuffer
 ///
 /// # Safety
 /// As of [`with_message`].
-unsafe fn decrypt_stream(
-    list: &List,
-    stream: SecBuffer,
-    protect: impl FnOnce(&mut [SecurityBuffer<'_>]) -> Result<()>,
+unsafe fn decrypt_stream<'a>(
+    place: *mut SecBuffer,
+    buffers: &[SecBuffer],
+    protect: impl FnOnce(&mut [SecurityBuffer<'a>]) -> Result<()>,
 ) -> Result<()> {
     const SIGNATURE: usize = 16;
-    let (data, _) = list.first(SECBUFFER_DATA).ok_or(Misuse::MissingBuffer { missing: "DATA" })?;
+    let missing = |missing| Failure::from(Misuse::MissingBuffer { missing });
+    let (_, stream) = first(buffers, SECBUFFER_STREAM).ok_or_else(|| missing("STREAM"))?;
+    let (index, data) = first(buffers, SECBUFFER_DATA).ok_or_else(|| missing("DATA"))?;
     let available = stream.length as usize;
     // SAFETY: by the caller's contract.
     let bytes = unsafe { pointer::bytes_mut(stream.pointer, available)? };
@@ -316,7 +351,7 @@ unsafe fn decrypt_stream(
     let (address, length) = (message.as_mut_ptr(), message.len());
     protect(&mut [SecurityBuffer::token(token), SecurityBuffer::data(message)])?;
     // SAFETY: by the caller's contract.
-    unsafe { list.put(data, length, address.cast()) };
+    unsafe { put(place.add(index), data, length, address.cast()) };
     Ok(())
 }
 
@@ -334,13 +369,18 @@ fn check_overlaps(buffers: &[SecBuffer], call: Call) -> Result<()> {
     let is_used = |buffer: &SecBuffer| {
         matches!(buffer.kind(), SECBUFFER_TOKEN | SECBUFFER_PADDING | SECBUFFER_DATA) && buffer.length != 0
     };
-    for (index, one) in buffers.iter().enumerate().filter(|(_, one)| is_used(one)) {
+    let mut rest = buffers;
+    while let [one, others @ ..] = rest {
+        rest = others;
+        if !is_used(one) {
+            continue;
+        }
         let (start, length) = (one.pointer.addr(), one.length as usize);
         let end = start.checked_add(length).ok_or(Failure::NULL_POINTER)?;
-        for other in buffers.iter().skip(index + 1).filter(|other| is_used(other)) {
+        for other in others {
             let other_start = other.pointer.addr();
             let overlap = other_start < end && start < other_start.saturating_add(other.length as usize);
-            if overlap && (written(one) || written(other)) {
+            if overlap && is_used(other) && (written(one) || written(other)) {
                 return Err(invalid("two buffers of the message overlap"));
             }
         }

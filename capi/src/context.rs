@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portable_sspi::{PartialContext, SecurityContext, SecurityStatus};
 
 use crate::abi::SecHandle;
-use crate::credentials::Credential;
+use crate::credentials::Shared;
 use crate::failure::{Failure, Result};
 use crate::pointer;
 use crate::table::Table;
@@ -16,13 +16,20 @@ pub(crate) static TABLE: Table<Context> = Table::new();
 /// A context, from its first step on until it is deleted.
 pub(crate) enum Context {
     /// Its handshake is under way, with these credentials.
-    Partial(PartialContext, Arc<Credential>),
-    /// A step gave a token that found no room. The same step again, with room, gets it; `step` is what it was given.
-    Undelivered { step: Vec<u8>, token: Vec<u8>, then: Box<Context> },
+    Partial(PartialContext, Arc<Shared>),
+    /// A step gave a token that found no room. Boxed, as it is rare and would be the largest.
+    Undelivered(Box<Undelivered>),
     /// Messages can be protected.
     Established(Established),
     /// A step failed. It can do nothing more, and still wants to be deleted.
     Failed,
+}
+
+/// The same step again, with room, gets the token; `step` is what it was given.
+pub(crate) struct Undelivered {
+    pub(crate) step: Vec<u8>,
+    pub(crate) token: Vec<u8>,
+    pub(crate) then: Context,
 }
 
 /// An established context, and the token that SECPKG_ATTR_ACCESS_TOKEN has given out for it.
@@ -82,5 +89,15 @@ pub(crate) fn established(context: &mut Context) -> Result<&mut Established> {
             SecurityStatus::SEC_E_INVALID_HANDLE,
             "the context is not established: its handshake has not ended, or has failed",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_leaves_room_for_its_lock_on_one_cache_line() {
+        assert!(size_of::<Context>() <= 48, "{}", size_of::<Context>());
     }
 }

@@ -1,6 +1,7 @@
 //! Credentials: AcquireCredentialsHandle and what can be asked of its result.
 
 use core::ffi::{c_char, c_void};
+use core::ops::Deref;
 use std::sync::Arc;
 
 use portable_sspi::accounts::UserFile;
@@ -26,7 +27,20 @@ use crate::pointer::{self, required};
 use crate::table::Table;
 use crate::text::{self, Character};
 
-static TABLE: Table<Arc<Credential>> = Table::new();
+/// Handshakes in all threads may use the same credentials.
+static TABLE: Table<Arc<Shared>, 7> = Table::new();
+
+/// Credentials, counted for some of the threads: where all counted in one place, each would wait for the others there.
+#[repr(align(64))]
+pub(crate) struct Shared(Arc<Credential>);
+
+impl Deref for Shared {
+    type Target = Credential;
+
+    fn deref(&self) -> &Credential {
+        &self.0
+    }
+}
 
 /// What a `CredHandle` stands for. Contexts hold it as long as their handshake lasts, whatever becomes of the handle.
 pub(crate) struct Credential {
@@ -241,7 +255,7 @@ impl AccountDatabase for NoAccounts {
 ///
 /// # Safety
 /// NULL, or valid for reading.
-pub(crate) unsafe fn of_handle(handle: *const SecHandle) -> Result<Arc<Credential>> {
+pub(crate) unsafe fn of_handle(handle: *const SecHandle) -> Result<Arc<Shared>> {
     // SAFETY: by this function's contract.
     let handle = unsafe { pointer::read(handle) }.ok_or(Failure::INVALID_HANDLE)?;
     TABLE.with(handle, |credential| Arc::clone(credential)).ok_or(Failure::INVALID_HANDLE)
@@ -284,8 +298,9 @@ unsafe fn acquire<C: Character>(asked: &Acquisition<C>) -> SECURITY_STATUS {
             // SAFETY: not NULL, so one of the structures of identities.
             Some(unsafe { Identity::read(asked.identity, size_of::<C>() == size_of::<WCHAR>())? })
         };
-        let credential = Credential::acquire(package, credential_use, identity)?;
-        let acquired = TABLE.insert(Arc::new(credential)).ok_or(Failure::OUT_OF_MEMORY)?;
+        let credential = Arc::new(Credential::acquire(package, credential_use, identity)?);
+        let shared = || Some(Arc::new(Shared(Arc::clone(&credential))));
+        let acquired = TABLE.insert_each(shared).ok_or(Failure::OUT_OF_MEMORY)?;
         // SAFETY: the handle is not NULL, so valid for writing; the expiry is NULL or valid for it.
         unsafe {
             pointer::write(handle, acquired);

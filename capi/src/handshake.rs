@@ -13,7 +13,7 @@ use crate::abi::{
     SEC_E_TARGET_UNKNOWN, SECURITY_STATUS, SecBufferDesc, SecHandle, TimeStamp, ULONG, WCHAR, time_stamp,
 };
 use crate::buffers::{Input, Output};
-use crate::context::{self, Context, TABLE};
+use crate::context::{self, Context, TABLE, Undelivered};
 use crate::credentials::{self, Credential};
 use crate::export::export;
 use crate::failure::{self, Failure, Result};
@@ -181,19 +181,20 @@ unsafe fn later(
                 let state = state_of(slot, side);
                 // SAFETY: by this function's contract.
                 if let Err(failure) = unsafe { output.deliver(&token) } {
-                    let then = Box::new(mem::replace(slot, Context::Failed));
-                    *slot = Context::Undelivered { step: side.token().to_vec(), token, then };
+                    let then = mem::replace(slot, Context::Failed);
+                    let kept = Undelivered { step: side.token().to_vec(), token, then };
+                    *slot = Context::Undelivered(Box::new(kept));
                     return Err(failure);
                 }
                 state
             }
-            Context::Undelivered { step, token, then } if step == side.token() => {
+            Context::Undelivered(kept) if kept.step == side.token() => {
                 // SAFETY: by this function's contract.
-                if let Err(failure) = unsafe { output.deliver(&token) } {
-                    *slot = Context::Undelivered { step, token, then };
+                if let Err(failure) = unsafe { output.deliver(&kept.token) } {
+                    *slot = Context::Undelivered(kept);
                     return Err(failure);
                 }
-                *slot = *then;
+                *slot = kept.then;
                 state_of(slot, side)
             }
             // What is in another state stays in it.
@@ -217,7 +218,7 @@ unsafe fn later(
     Ok(status)
 }
 
-fn split(step: Step, credential: Arc<Credential>) -> (Context, Vec<u8>) {
+fn split(step: Step, credential: Arc<credentials::Shared>) -> (Context, Vec<u8>) {
     match step {
         Step::ContinueNeeded { context, token } => (Context::Partial(context, credential), token),
         Step::Complete { context, token } => {

@@ -6,7 +6,8 @@
 //!
 //! Slots lie in pieces that are never moved or freed, so that finding one takes no lock; each has a lock of its own,
 //! under which its object is used. Threads meet only where they use the same object, or, for the moment of a push or
-//! pop, the same list of free slots.
+//! pop, the same list of free slots. Each slot and each list has a cache line of its own: on a shared one, two threads
+//! that lock two objects would wait for each other's processor at every call.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -19,19 +20,35 @@ use crate::abi::SecHandle;
 const FIRST: u32 = 64;
 /// With these, 2^30 objects.
 const PIECES: usize = 24;
+/// A piece comes in parts of up to FIRST times 2 to this: 64 KiB. The last one of a million slots, made in one go, would hold up the
+/// call that needs it, and all that wait for it, for tens of milliseconds.
+const PART: u32 = 4;
 /// Lists of free slots.
 const LISTS: usize = 8;
 
 /// The objects of one kind that handles stand for.
-pub(crate) struct Table<T> {
-    pieces: [OnceLock<Box<[Slot<T>]>>; PIECES],
-    /// The first slot that was never used.
-    unused: AtomicU32,
-    free: [Mutex<Vec<u32>>; LISTS],
+///
+/// Where all threads use one object, and only look at it, such as a service's credentials, they would take turns at its lock.
+/// So a table can keep `OTHERS` further copies of each, of which a thread always uses the same one.
+pub(crate) struct Table<T, const OTHERS: usize = 0> {
+    pieces: [OnceLock<Box<[Part<T, OTHERS>]>>; PIECES],
     secret: OnceLock<[usize; 2]>,
+    /// The first slot that was never used.
+    unused: OwnLine<AtomicU32>,
+    free: [OwnLine<Mutex<Vec<u32>>>; LISTS],
 }
 
-struct Slot<T>(Mutex<Entry<T>>);
+type Part<T, const OTHERS: usize> = OnceLock<Box<[Slot<T, OTHERS>]>>;
+
+/// Shares its cache line with nothing: 64 bytes on nearly all processors.
+#[repr(align(64))]
+struct OwnLine<T>(T);
+
+/// What a handle stands for is gone when it is gone from `first`.
+struct Slot<T, const OTHERS: usize> {
+    first: OwnLine<Mutex<Entry<T>>>,
+    others: [OwnLine<Mutex<Entry<T>>>; OTHERS],
+}
 
 struct Entry<T> {
     /// Counts what was in the slot before.
@@ -39,40 +56,69 @@ struct Entry<T> {
     value: Option<T>,
 }
 
-impl<T> Slot<T> {
+impl<T, const OTHERS: usize> Slot<T, OTHERS> {
+    fn new() -> Self {
+        let entry = || OwnLine(Mutex::new(Entry { generation: 0, value: None }));
+        Self { first: entry(), others: [(); OTHERS].map(|()| entry()) }
+    }
+
+    /// The copy of this thread.
+    fn own(&self) -> &OwnLine<Mutex<Entry<T>>> {
+        if OTHERS == 0 {
+            return &self.first;
+        }
+        self.others.get(this_thread() % (OTHERS + 1)).unwrap_or(&self.first)
+    }
+}
+
+impl<T> OwnLine<Mutex<Entry<T>>> {
     /// An object that was in use when a panic came may be in any state, so it is dropped; its slot stays empty for ever.
     fn lock(&self) -> MutexGuard<'_, Entry<T>> {
-        self.0.lock().unwrap_or_else(|poisoned| {
+        let Self(mutex) = self;
+        mutex.lock().unwrap_or_else(|poisoned| {
             let mut entry = poisoned.into_inner();
             entry.value = None;
-            self.0.clear_poison();
+            mutex.clear_poison();
             entry
         })
     }
 }
 
 impl<T> Table<T> {
+    /// Puts an object in. `None` where there is no room.
+    pub(crate) fn insert(&self, value: T) -> Option<SecHandle> {
+        let mut value = Some(value);
+        self.insert_each(|| value.take())
+    }
+}
+
+impl<T, const OTHERS: usize> Table<T, OTHERS> {
     pub(crate) const fn new() -> Self {
         Self {
             pieces: [const { OnceLock::new() }; PIECES],
-            unused: AtomicU32::new(0),
-            free: [const { Mutex::new(Vec::new()) }; LISTS],
             secret: OnceLock::new(),
+            unused: OwnLine(AtomicU32::new(0)),
+            free: [const { OwnLine(Mutex::new(Vec::new())) }; LISTS],
         }
     }
 
-    /// Puts an object in. `None` where there is no room.
-    pub(crate) fn insert(&self, value: T) -> Option<SecHandle> {
+    /// Puts an object in, each copy of it as `make` gives it. `None` where there is no room.
+    pub(crate) fn insert_each(&self, mut make: impl FnMut() -> Option<T>) -> Option<SecHandle> {
         let index = self.take_free().or_else(|| self.take_unused())?;
-        let mut entry = self.slot(index, true)?.lock();
-        entry.value = Some(value);
+        let slot = self.slot(index, true)?;
+        for copy in &slot.others {
+            copy.lock().value = make();
+        }
+        let mut entry = slot.first.lock();
+        entry.value = make();
         Some(self.handle(index, entry.generation))
     }
 
-    /// Uses the object that `handle` stands for, which nobody else uses meanwhile. `None` if it stands for none.
+    /// Uses the object that `handle` stands for, or this thread's copy of it, which nobody else uses meanwhile. `None` if it
+    /// stands for none.
     pub(crate) fn with<R>(&self, handle: SecHandle, use_it: impl FnOnce(&mut T) -> R) -> Option<R> {
         let (index, generation) = self.place(handle)?;
-        let mut entry = self.slot(index, false)?.lock();
+        let mut entry = self.slot(index, false)?.own().lock();
         if entry.generation != generation {
             return None;
         }
@@ -91,7 +137,8 @@ impl<T> Table<T> {
         may_go: impl FnOnce(&mut T) -> Result<R, E>,
     ) -> Option<Result<(T, R), E>> {
         let (index, generation) = self.place(handle)?;
-        let mut entry = self.slot(index, false)?.lock();
+        let slot = self.slot(index, false)?;
+        let mut entry = slot.first.lock();
         if entry.generation != generation {
             return None;
         }
@@ -104,6 +151,13 @@ impl<T> Table<T> {
         let next = entry.generation.checked_add(1);
         entry.generation = next.unwrap_or(u32::MAX);
         drop(entry);
+        for copy in &slot.others {
+            let mut entry = copy.lock();
+            entry.generation = next.unwrap_or(u32::MAX);
+            let value = entry.value.take();
+            drop(entry);
+            drop(value);
+        }
         if next.is_some() {
             lock(self.list_of(index)).push(index);
         }
@@ -114,13 +168,14 @@ impl<T> Table<T> {
     fn take_free(&self) -> Option<u32> {
         let own = this_thread() % LISTS;
         let mut others = self.free.iter().enumerate().filter(|(list, _)| *list != own);
-        let first = self.free.get(own).and_then(|list| lock(list).pop());
-        first.or_else(|| others.find_map(|(_, list)| list.try_lock().ok()?.pop()))
+        let first = self.free.get(own).and_then(|list| lock(&list.0).pop());
+        first.or_else(|| others.find_map(|(_, list)| list.0.try_lock().ok()?.pop()))
     }
 
     fn take_unused(&self) -> Option<u32> {
         let limit = FIRST.checked_mul((1 << PIECES) - 1)?;
         self.unused
+            .0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |unused| {
                 (unused < limit).then_some(unused + 1)
             })
@@ -129,23 +184,26 @@ impl<T> Table<T> {
 
     fn list_of(&self, index: u32) -> &Mutex<Vec<u32>> {
         let [first, ..] = &self.free;
-        self.free.get(index as usize % LISTS).unwrap_or(first)
+        &self.free.get(index as usize % LISTS).unwrap_or(first).0
     }
 
-    /// The slot; its piece is made where `make` says so.
-    fn slot(&self, index: u32, make: bool) -> Option<&Slot<T>> {
+    /// The slot; its part of its piece is made where `make` says so.
+    fn slot(&self, index: u32, make: bool) -> Option<&Slot<T, OTHERS>> {
         let piece = (index / FIRST).checked_add(1)?.ilog2();
-        let start = FIRST.checked_mul((1 << piece) - 1)?;
+        let offset = index.checked_sub(FIRST.checked_mul((1 << piece) - 1)?)?;
+        let slots = FIRST << piece.min(PART);
         let cell = self.pieces.get(piece as usize)?;
-        let slots = if make {
+        let parts = if make {
             cell.get_or_init(|| {
-                let entry = || Slot(Mutex::new(Entry { generation: 0, value: None }));
-                (0..FIRST << piece).map(|_| entry()).collect()
+                (0..FIRST << piece).step_by(slots as usize).map(|_| OnceLock::new()).collect()
             })
         } else {
             cell.get()?
         };
-        slots.get(index.checked_sub(start)? as usize)
+        let part = parts.get((offset >> slots.ilog2()) as usize)?;
+        let part =
+            if make { part.get_or_init(|| (0..slots).map(|_| Slot::new()).collect()) } else { part.get()? };
+        part.get((offset % slots) as usize)
     }
 
     fn handle(&self, index: u32, generation: u32) -> SecHandle {
@@ -196,6 +254,8 @@ fn this_thread() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -214,11 +274,11 @@ mod tests {
 
     #[test]
     fn handles_of_other_tables_and_made_up_ones_stand_for_nothing() {
-        let (table, other) = (Table::new(), Table::new());
+        let (table, other): (Table<i32>, Table<i32>) = (Table::new(), Table::new());
         for value in 0..200 {
             let handle = table.insert(value).unwrap();
             assert_ne!(handle, SecHandle { lower: 0, upper: 0 });
-            assert_eq!(other.with(handle, |value: &mut i32| *value), None);
+            assert_eq!(other.with(handle, |value| *value), None);
         }
         for (lower, upper) in [(0, 0), (usize::MAX, usize::MAX), (1, 0), (0, 1), (4096, 4096)] {
             assert_eq!(table.with(SecHandle { lower, upper }, |value| *value), None);
@@ -238,7 +298,7 @@ mod tests {
         let table = Table::new();
         let handle = table.insert(1).unwrap();
         let (index, _) = table.place(handle).unwrap();
-        table.slot(index, false).unwrap().lock().generation = u32::MAX;
+        table.slot(index, false).unwrap().first.lock().generation = u32::MAX;
         let last = table.handle(index, u32::MAX);
         assert_eq!(table.take(last), Some(1));
         assert_ne!(table.insert(2).unwrap().lower, last.lower);
@@ -265,7 +325,47 @@ mod tests {
                 scope.spawn(|| handles.iter().for_each(|handle| assert!(table.take(*handle).is_some())));
             });
         }
-        assert!(table.unused.load(Ordering::Relaxed) <= 200, "{:?}", table.unused);
+        assert!(table.unused.0.load(Ordering::Relaxed) <= 200, "{:?}", table.unused.0);
+    }
+
+    #[test]
+    fn copies_come_and_go_together() {
+        static TABLE: Table<Arc<u64>, 3> = Table::new();
+        for round in 0..100 {
+            let object = Arc::new(round);
+            let handle = TABLE.insert_each(|| Some(Arc::clone(&object))).unwrap();
+            // More threads than copies: each copy is used.
+            let seen = || std::thread::spawn(move || TABLE.with(handle, |value| **value)).join().unwrap();
+            assert!((0..8).all(|_| seen() == Some(round)));
+            assert_eq!(TABLE.take(handle).as_deref(), Some(&round));
+            assert!((0..8).all(|_| seen().is_none()), "a handle still fits");
+            assert_eq!(Arc::strong_count(&object), 1, "a copy is left");
+            assert_eq!(TABLE.take(handle), None);
+        }
+        assert_eq!(TABLE.unused.0.load(Ordering::Relaxed), 1, "the slot is used again");
+    }
+
+    #[test]
+    fn each_index_has_a_slot_of_its_own() {
+        let table: Table<u32> = Table::new();
+        let count = FIRST * 200;
+        let handles: Vec<_> = (0..count).map(|value| table.insert(value).unwrap()).collect();
+        assert!(
+            (0..count)
+                .zip(&handles)
+                .all(|(value, handle)| table.with(*handle, |found| *found) == Some(value))
+        );
+        let unused = table.handle(count + 2 * (FIRST << PART), 0);
+        assert_eq!(table.with(unused, |found| *found), None, "a part that was not made");
+        assert!(handles.iter().all(|handle| table.take(*handle).is_some()));
+        assert_eq!(table.unused.0.load(Ordering::Relaxed), count);
+    }
+
+    #[test]
+    fn a_slot_fills_cache_lines_alone() {
+        assert_eq!(size_of::<Slot<u64, 0>>(), 64);
+        assert_eq!(size_of::<Slot<u64, 7>>(), 8 * 64);
+        assert_eq!(align_of::<Slot<u64, 7>>(), 64);
     }
 
     #[test]
