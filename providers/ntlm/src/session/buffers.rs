@@ -32,14 +32,14 @@ pub(super) fn require_data(buffers: &[SecurityBuffer<'_>]) -> Result<(), Error> 
 }
 
 /// Writes `signature` into the TOKEN buffer at `index`, and shortens that to it.
-pub(super) fn write_token<'s>(
+pub(super) fn write_token(
     buffers: &mut [SecurityBuffer<'_>],
     index: usize,
-    signature: impl Iterator<Item = &'s u8>,
+    signature: [u8; SIGNATURE_LENGTH],
 ) {
     if let Some(token) = buffers.get_mut(index) {
-        for (to, from) in token.token_mut().into_iter().flatten().zip(signature) {
-            *to = *from;
+        if let Some(to) = token.token_mut().and_then(<[u8]>::first_chunk_mut) {
+            *to = signature;
         }
         token.truncate(SIGNATURE_LENGTH);
     }

@@ -12,7 +12,7 @@ const SIGNATURE: [u8; SIGNATURE_LENGTH] = 1u128.to_le_bytes();
 /// MakeSignature. No sequence number is used up.
 pub(super) fn sign(buffers: &mut [SecurityBuffer<'_>]) -> Result<(), Error> {
     let token = buffers::token_to_write(buffers)?;
-    buffers::write_token(buffers, token, SIGNATURE.iter());
+    buffers::write_token(buffers, token, SIGNATURE);
     Ok(())
 }
 

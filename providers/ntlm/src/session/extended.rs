@@ -227,9 +227,13 @@ impl Channel {
         token: usize,
     ) {
         self.encrypt_checksum(exported, &mut checksum);
-        let number_bytes = number.to_le_bytes();
         // MS-NLMP:2.2.2.9.2-layout
-        buffers::write_token(buffers, token, VERSION.iter().chain(&checksum).chain(&number_bytes));
+        let [version, checksum, number_in_place] = [
+            u128::from(u32::from_le_bytes(VERSION)),
+            u128::from(u64::from_le_bytes(checksum)) << 32,
+            u128::from(number) << 96,
+        ];
+        buffers::write_token(buffers, token, (version | checksum | number_in_place).to_le_bytes());
         self.next = number.checked_add(1);
     }
 

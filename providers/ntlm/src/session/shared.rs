@@ -139,7 +139,12 @@ impl Shared {
     ) {
         let protected = self.protect(exported, number, checksum);
         // MS-NLMP:2.2.2.9.1-layout
-        buffers::write_token(buffers, token, VERSION.iter().chain(&RANDOM_PAD).chain(&protected));
+        let [version, random_pad, protected] = [
+            u128::from(u32::from_le_bytes(VERSION)),
+            u128::from(u32::from_le_bytes(RANDOM_PAD)) << 32,
+            u128::from(u64::from_le_bytes(protected)) << 64,
+        ];
+        buffers::write_token(buffers, token, (version | random_pad | protected).to_le_bytes());
         self.next = number.checked_add(1);
     }
 
