@@ -36,6 +36,12 @@ impl HmacMd5Key {
         Md5::resume(self.inner, 1)
     }
 
+    /// MD5 to run over a message that begins with `number`, its least significant byte first.
+    #[must_use]
+    pub(crate) fn start_with(&self, number: u32) -> Md5 {
+        Md5::resume_with(self.inner, 1, number)
+    }
+
     /// The code over what `inner`, from [`start`](Self::start), has run over.
     #[must_use]
     pub(crate) fn finish(&self, inner: Md5) -> [u8; 16] {

@@ -61,6 +61,18 @@ impl Md5 {
         Self { state, block: [0; BLOCK], length: blocks * BLOCK as u64 }
     }
 
+    /// As [`resume`](Self::resume), with the number that begins the next block. Every signature begins so.
+    #[must_use]
+    pub(crate) fn resume_with(state: State, blocks: u64, number: u32) -> Self {
+        let mut md5 = Self::resume(state, blocks);
+        let number = number.to_le_bytes();
+        if let Some(start) = md5.block.first_chunk_mut() {
+            *start = number;
+        }
+        md5.advance(number.len());
+        md5
+    }
+
     /// Appends a part.
     pub(crate) fn update(&mut self, part: &[u8]) {
         let (head, rest) = part.split_at(self.missing().min(part.len()));

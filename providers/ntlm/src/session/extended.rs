@@ -199,9 +199,7 @@ impl Channel {
     /// The checksum before the message.
     fn begin_checksum(&mut self, exported: &SecretArray<16>, number: u32) -> Md5 {
         // MS-NLMP:3.4.4.2-checksum
-        let mut md5 = self.signing_key(exported).start();
-        md5.update(&number.to_le_bytes());
-        md5
+        self.signing_key(exported).start_with(number)
     }
 
     fn end_checksum(&mut self, exported: &SecretArray<16>, md5: Md5) -> [u8; 8] {
