@@ -32,6 +32,13 @@ impl Samples {
         quantile(self.0.clone(), 0.5)
     }
 
+    /// What nine of ten rounds took longer than: nearly what it takes where nothing else uses the processor's core. On a virtual
+    /// machine something else may, unseen.
+    #[must_use]
+    pub fn undisturbed(&self) -> f64 {
+        quantile(self.0.clone(), 0.1)
+    }
+
     /// Lower quartile, median and upper quartile of `self / other`, taken within each round.
     #[must_use]
     pub fn quartiles_over(&self, other: &Self) -> [f64; 3] {
