@@ -14,9 +14,6 @@ pub(crate) type State = [u32; 4];
 /// by step.
 pub(super) type Sums = [[[u32; 4]; 4]; 4];
 
-/// Of no block: a place for those of one.
-pub(super) const NO_SUMS: Sums = [[[0; 4]; 4]; 4];
-
 /// Work to be done between the steps of MD5: what does not wait for MD5, and is done while MD5 waits for itself.
 ///
 /// A trait and no closure, as only a function can ask to be inlined; with calls, nearly all of the gain is lost.
