@@ -152,9 +152,11 @@ impl Md5 {
 
     /// Appends to the block that was begun, at most up to its end.
     fn fill(&mut self, bytes: &[u8]) {
-        let ends = bytes.len() == self.missing();
+        if bytes.is_empty() {
+            return;
+        }
         self.put(bytes);
-        if ends {
+        if self.used() == 0 {
             rounds(&mut self.state, &sums(&self.block), &mut Nothing);
         }
     }

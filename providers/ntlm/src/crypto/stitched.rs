@@ -9,18 +9,18 @@ use core::slice::ChunksExactMut;
 use crate::crypto::md5::{BLOCK, Between, Md5, Nothing, State, Sums, rounds, sums};
 use crate::crypto::rc4::{Place, Rc4, WideRc4};
 
-/// Shorter data is not worth widening the S-box and narrowing it again.
+/// Shorter data is not worth widening the S-box and narrowing it again. A block at least, which is the most that MD5 can miss.
 const ENCRYPTED_FROM: usize = BLOCK;
 const DECRYPTED_FROM: usize = 3 * BLOCK;
 
 /// Appends `data` to `md5`, then encrypts it. `rc4` goes on by its length.
 pub(crate) fn hash_then_encrypt(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
-    let missing = md5.missing();
-    if data.len() < ENCRYPTED_FROM.max(missing) {
+    if data.len() < ENCRYPTED_FROM {
         md5.update(data);
         rc4.apply(data);
         return;
     }
+    let missing = md5.missing();
     let (head, rest) = data.split_at(missing);
     let mut now = md5.complete(head);
     // Before RC4 overwrites it.
@@ -51,7 +51,6 @@ pub(crate) fn hash_then_encrypt(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
 /// Decrypts `data`, then appends it to `md5`. `rc4` goes on by its length.
 pub(crate) fn decrypt_then_hash(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
     const LEAD: usize = 2 * BLOCK;
-    let missing = md5.missing();
     if data.len() < DECRYPTED_FROM {
         rc4.apply(data);
         md5.update(data);
@@ -62,6 +61,7 @@ pub(crate) fn decrypt_then_hash(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
     // be loaded in words.
     let (lead, _) = data.split_at_mut(LEAD);
     wide.apply(lead);
+    let missing = md5.missing();
     let (head, _) = lead.split_at(missing);
     let mut now = md5.complete(head);
     // Where RC4 is, after its lead, and MD5, after what was missing.
