@@ -12,7 +12,9 @@ fn main() {
     let argument = match (target("FAMILY").as_str(), target("VENDOR").as_str()) {
         // The installer writes the place into it.
         ("unix", "apple") => format!("-Wl,-install_name,@rpath/libportable-sspi.{ABI}.dylib"),
-        ("unix", _) => format!("-Wl,-soname,libportable-sspi.so.{ABI}"),
+        // The library's own calls and its table of functions are the library's, whatever else has these names: a program that
+        // wraps FreeContextBuffer in a function of that name would find itself in the table, and call itself for ever.
+        ("unix", _) => format!("-Wl,-soname,libportable-sspi.so.{ABI},-Bsymbolic-functions"),
         _ => return,
     };
     println!("cargo::rustc-cdylib-link-arg={argument}");

@@ -13,5 +13,18 @@
 #include "sspi.h"
 #include "secext.h"
 
+#define NTLMSP_NAME_A "NTLM"
+#define NTLMSP_NAME PORTABLE_SSPI_WIDE("NTLM")
+#define NEGOSSP_NAME_A "Negotiate"
+#define NEGOSSP_NAME_W PORTABLE_SSPI_WIDE("Negotiate")
+#define MICROSOFT_KERBEROS_NAME_A "Kerberos"
+#define MICROSOFT_KERBEROS_NAME_W PORTABLE_SSPI_WIDE("Kerberos")
+#define MICROSOFT_KERBEROS_NAME MICROSOFT_KERBEROS_NAME_W
+#ifdef UNICODE
+#define NEGOSSP_NAME NEGOSSP_NAME_W
+#else
+#define NEGOSSP_NAME NEGOSSP_NAME_A
+#endif
+
 #endif
 #endif

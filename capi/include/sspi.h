@@ -30,20 +30,42 @@ typedef uint8_t BOOLEAN;
 typedef int32_t BOOL;
 typedef void *PVOID;
 typedef void *HANDLE;
-#ifdef __cplusplus
-typedef char16_t WCHAR;
+/* L"text" is UTF-16 with -fshort-wchar, as on Windows. */
+#if defined(__SIZEOF_WCHAR_T__) && __SIZEOF_WCHAR_T__ == 2
+#define PORTABLE_SSPI_WIDE(quote) L##quote
 #else
+#define PORTABLE_SSPI_WIDE(quote) u##quote
+#endif
+#ifndef __cplusplus
 typedef uint16_t WCHAR;
+#elif defined(__SIZEOF_WCHAR_T__) && __SIZEOF_WCHAR_T__ == 2
+typedef wchar_t WCHAR;
+#else
+typedef char16_t WCHAR;
 #endif
 typedef char SEC_CHAR;
 typedef WCHAR SEC_WCHAR;
 typedef uintptr_t ULONG_PTR;
 typedef LONG SECURITY_STATUS;
 
+/* Which half of a number lies first depends on the processor; on all that Windows runs on it is the lower. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define PORTABLE_SSPI_HALVES \
+    LONG HighPart;           \
+    ULONG LowPart;
+#else
+#define PORTABLE_SSPI_HALVES \
+    ULONG LowPart;           \
+    LONG HighPart;
+#endif
 typedef union _LARGE_INTEGER {
+#ifdef __GNUC__
+    __extension__ struct {
+        PORTABLE_SSPI_HALVES
+    };
+#endif
     struct {
-        ULONG LowPart;
-        LONG HighPart;
+        PORTABLE_SSPI_HALVES
     } u;
     int64_t QuadPart;
 } LARGE_INTEGER, *PLARGE_INTEGER;
@@ -802,6 +824,8 @@ ULONG PortableSspiGetLastErrorMessage(char *buffer, ULONG size);
 #define SEC_WINNT_AUTH_IDENTITY SEC_WINNT_AUTH_IDENTITY_A
 #define SEC_WINNT_AUTH_IDENTITY_EX SEC_WINNT_AUTH_IDENTITY_EXA
 #endif
+
+#include "portable_sspi_other_names.h"
 
 #ifdef __cplusplus
 }

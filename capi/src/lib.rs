@@ -18,6 +18,10 @@
 //! other; in which order they come is the caller's affair, as it is the order of the messages. Handles may be deleted while
 //! others use them: each call comes before the deletion or after it.
 //!
+//! A thread that is cancelled (`pthread_cancel`) in a call makes it to its end first. After `fork`, a context goes on in one of
+//! the two processes alone: in both, their messages would have one keystream. Of a process with threads, the child calls nothing
+//! here before `exec`, as it may have been forked while one of them held a lock; and no signal handler calls anything.
+//!
 //! Only the environment is not the library's to protect: as everywhere in C, no thread changes it (`setenv`) while another
 //! one calls a function that reads it, such as AcquireCredentialsHandle.
 //!

@@ -24,6 +24,8 @@ const DOMAIN_NAME: &str = "NETBIOS_DOMAIN_NAME";
 const LEVEL: &str = "LM_COMPAT_LEVEL";
 /// `no` admits clients that protect the handshake by no MIC.
 const REQUIRE_MIC: &str = "PORTABLE_SSPI_REQUIRE_MIC";
+/// `names` lets a program take part as the client, by name.
+const IMPERSONATE: &str = "PORTABLE_SSPI_IMPERSONATE";
 /// Where the host key is that exported contexts are sealed under.
 const HOST_KEY: &str = "PORTABLE_SSPI_HOST_KEY";
 
@@ -112,6 +114,11 @@ pub(crate) fn ntlm_config() -> Result<NtlmConfig> {
         Some(Some("no")) => false,
         Some(_) => return Err(bad(REQUIRE_MIC, "neither yes nor no")),
     };
+    for name in [COMPUTER_NAME, DOMAIN_NAME] {
+        if variable(name).is_some_and(|value| value.to_str().is_none()) {
+            return Err(bad(name, "not text"));
+        }
+    }
     let server_names = server_names();
     Ok(NtlmConfig {
         workstation: server_names.netbios_computer.clone(),
@@ -120,6 +127,18 @@ pub(crate) fn ntlm_config() -> Result<NtlmConfig> {
         client_policy: ClientPolicy { level, ..ClientPolicy::default() },
         ..NtlmConfig::default()
     })
+}
+
+/// Whether a thread may take part as the client, by name alone.
+///
+/// # Errors
+/// As of [`ntlm_config`].
+pub(crate) fn impersonates_names() -> Result<bool> {
+    match variable(IMPERSONATE).as_ref().map(|value| value.to_str()) {
+        None => Ok(false),
+        Some(Some("names")) => Ok(true),
+        Some(_) => Err(Misuse::BadOption { option: IMPERSONATE, problem: "not names" }.into()),
+    }
 }
 
 /// What this host is called: by the environment, else by the system.

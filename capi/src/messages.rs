@@ -22,7 +22,7 @@ unsafe fn protect(
         &mut [SecurityBuffer<'_>],
     ) -> core::result::Result<(), portable_sspi::Error>,
 ) -> SECURITY_STATUS {
-    failure::status(|| {
+    failure::status_of_message(|| {
         // SAFETY: by this function's contract.
         unsafe {
             context::with_established(context, |established| {

@@ -91,9 +91,6 @@ mod without {
     }
 }
 
-/// The variable that lets a program take part as the client by name.
-const IMPERSONATE: &str = "PORTABLE_SSPI_IMPERSONATE";
-
 export! {
     /// QuerySecurityContextToken: a handle that stands for the client, to be closed by CloseHandle.
     ///
@@ -134,7 +131,7 @@ export! {
                     })
                 })?
             };
-            if crate::library::variable(IMPERSONATE).is_some_and(|value| value == "names") {
+            if crate::library::impersonates_names()? {
                 crate::names::thread_user_override(Some(name));
                 return Ok(SecurityStatus::SEC_E_OK);
             }

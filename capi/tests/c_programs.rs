@@ -41,6 +41,16 @@ fn misuse_is_refused_and_harms_nothing() {
 }
 
 #[test]
+fn a_thread_is_not_cancelled_in_the_middle_of_a_call() {
+    run_both("cancelled", &[], "every call came to its end\n");
+}
+
+#[test]
+fn the_table_has_the_library_s_functions_whatever_the_program_calls_its_own() {
+    run_both("wrapped", &[], "each function once\n");
+}
+
+#[test]
 fn the_python_package_sspilib_works_over_the_library() {
     let Some(python) = python_with_sspilib() else { return };
     let directory = tempfile::tempdir().unwrap();

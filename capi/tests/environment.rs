@@ -129,6 +129,38 @@ fn row_36_refused() {
     }
 }
 
+/// Passed over, a value might leave weaker what it was to strengthen, or a server with another's name.
+#[test]
+fn a_value_that_means_nothing_is_an_error() {
+    for (name, value) in [("LM_COMPAT_LEVEL", "6"), ("PORTABLE_SSPI_REQUIRE_MIC", "NO")] {
+        in_a_process("no_credentials_are_acquired", Some((name, Path::new(value))));
+    }
+    #[cfg(unix)]
+    for name in ["NETBIOS_COMPUTER_NAME", "NETBIOS_DOMAIN_NAME"] {
+        let no_text = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"FILES\xFF");
+        in_a_process("no_credentials_are_acquired", Some((name, Path::new(no_text))));
+    }
+    in_a_process("impersonation_fails", Some(("PORTABLE_SSPI_IMPERSONATE", Path::new("name"))));
+}
+
+#[test]
+#[ignore = "run by a_value_that_means_nothing_is_an_error"]
+fn no_credentials_are_acquired() {
+    for way in WAYS {
+        let server = way.form.acquire(way.package, INBOUND, Some(&Given::plain(way.form, ALICE)));
+        assert_eq!(server, Err(INTERNAL_ERROR), "{way:?}");
+    }
+}
+
+#[test]
+#[ignore = "run by a_value_that_means_nothing_is_an_error"]
+fn impersonation_fails() {
+    let (mut client, mut server) = WAYS[0].pair();
+    status(log_on(&mut client, &mut server), 0, "before");
+    let context = server.context();
+    expect(unsafe { portable_sspi_capi::ImpersonateSecurityContext(&raw const context) }, INTERNAL_ERROR);
+}
+
 // Windows has somebody logged on, who is the default. Here nobody is, without an account file.
 #[test]
 fn rows_12_and_45_without_an_account_file() {

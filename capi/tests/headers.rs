@@ -236,7 +236,9 @@ fn structures_lie_in_memory_as_the_library_s_do() {
         put(name, &format!("sizeof({name})"));
         layouts.put(name.to_owned(), length);
     }
-    for (member, place) in [("QuadPart", 0), ("u.LowPart", 0), ("u.HighPart", 4)] {
+    for (member, place) in
+        [("QuadPart", 0), ("u.LowPart", 0), ("u.HighPart", 4), ("LowPart", 0), ("HighPart", 4)]
+    {
         let name = format!("TimeStamp.{member}");
         put(&name, &format!("offsetof(TimeStamp, {member})"));
         layouts.put(name, place);
@@ -478,6 +480,101 @@ fn each_member_of_the_table_is_the_function_of_its_name() {
     assert!(main.matches("puts").count() == 64, "{main}");
     let Some(printed) = printed_by("table", &main) else { return };
     assert_eq!(printed, "");
+}
+
+/// Against the headers of mingw: what the library has no use for has the numbers and the layout that it has on Windows.
+#[test]
+fn other_names_are_those_of_windows() {
+    let other = std::fs::read_to_string(source("include/portable_sspi_other_names.h")).unwrap();
+    let names = defined(&other);
+    let structures = structures(&other);
+    assert!(names.len() > 150 && structures.len() > 10, "{names:?} {structures:?}");
+    let mut expressions: Vec<String> = names.iter().map(|name| format!("(unsigned)({name})")).collect();
+    for (name, members) in structures {
+        expressions.push(format!("(unsigned)sizeof({name})"));
+        expressions
+            .extend(members.iter().map(|member| format!("(unsigned)__builtin_offsetof({name}, {member})")));
+    }
+    let line = |expression: &String| format!("printf(\"%s %u\\n\", \"{expression}\", {expression});\n");
+    let Some(printed) = printed_by("other", &expressions.iter().map(line).collect::<String>()) else {
+        return;
+    };
+    let compiler = "x86_64-w64-mingw32-gcc";
+    if !is_there(compiler) {
+        return skipped("no compiler for Windows (Debian: gcc-mingw-w64-x86-64)");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("other.c");
+    let mut text = "#define SECURITY_WIN32\n#include <windows.h>\n#include <security.h>\n".to_owned();
+    for (index, (expression, number)) in numbers(&printed).into_iter().enumerate() {
+        text += &format!("typedef char check{index}[{expression} == {number}u ? 1 : -1];\n");
+    }
+    std::fs::write(&program, text).unwrap();
+    let output = Command::new(compiler).arg("-fsyntax-only").arg(&program).output().unwrap();
+    succeeded(compiler, &output);
+}
+
+/// What Windows' headers let a program write, besides calling functions by their names.
+const AS_ON_WINDOWS: &str = r#"
+#include <security.h>
+int main(void)
+{
+    INIT_SECURITY_INTERFACE entry = InitSecurityInterface;
+    PSecurityFunctionTable table = entry();
+    ACQUIRE_CREDENTIALS_HANDLE_FN acquire = table->AcquireCredentialsHandle;
+    SEC_WINNT_AUTH_IDENTITY identity;
+    PSEC_WINNT_AUTH_IDENTITY of_identity = &identity;
+    SecPkgContext_StreamSizes sizes;
+    PSecPkgContext_Names names = NULL;
+    SECURITY_PSTR text = NULL;
+    CredHandle credential = {0, 0};
+    TimeStamp expiry;
+    expiry.QuadPart = 0x0000000100000002;
+    (void)acquire; (void)of_identity; (void)sizes; (void)names; (void)text;
+    if (expiry.LowPart != 2 || expiry.HighPart != 1 || expiry.u.LowPart != 2)
+        return 1;
+    if (SEC_SUCCESS(table->QueryContextAttributes(&credential, SECPKG_ATTR_STREAM_SIZES, &sizes)))
+        return 2;
+    switch (table->FreeCredentialHandle(&credential)) {
+    case SEC_E_INVALID_HANDLE: break;
+    case SEC_E_WRONG_PRINCIPAL: case SEC_E_TIME_SKEW: case SEC_I_INCOMPLETE_CREDENTIALS: default: return 3;
+    }
+    return SECURITY_ENTRYPOINT_ANSI[0] == 'I' && NEGOSSP_NAME_A[0] == 'N' && NTLMSP_NAME_A[0] == 'N' ? 0 : 4;
+}
+"#;
+
+#[test]
+fn what_programs_for_windows_write_compiles() {
+    let directory = tempfile::tempdir().unwrap();
+    let (program, binary) = (directory.path().join("as.c"), directory.path().join("as"));
+    for (compiler, options) in COMPILERS {
+        if !is_there(compiler) {
+            return skipped("no gcc or g++ (Debian: gcc, g++)");
+        }
+        for (define, wide) in [("", None), ("UNICODE", None), ("UNICODE", Some("-fshort-wchar"))] {
+            let define = format!("{}{define}\n", if define.is_empty() { "" } else { "#define " });
+            // Wide text, which is UTF-16 with that option alone.
+            let text = "const SEC_WCHAR *wide(void); const SEC_WCHAR *wide(void) { return L\"NTLM\"; }\n";
+            let text = if wide.is_some() { text } else { "" };
+            std::fs::write(&program, format!("{define}{AS_ON_WINDOWS}{text}")).unwrap();
+            let output = Command::new(compiler)
+                .args(options)
+                .args(wide)
+                .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
+                .arg(source("include"))
+                .arg(&program)
+                .args(["-x", "none"])
+                .arg(library())
+                .arg("-o")
+                .arg(&binary)
+                .output()
+                .unwrap();
+            succeeded(compiler, &output);
+            let mut run = Command::new(&binary);
+            run.env("LD_LIBRARY_PATH", library().parent().unwrap());
+            succeeded("as on Windows", &run.output().unwrap());
+        }
+    }
 }
 
 #[test]

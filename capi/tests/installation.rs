@@ -104,6 +104,7 @@ fn what_is_installed_is_this_and_nothing_else() {
     let mut expected = [
         "include/portable-sspi/portable_sspi.h".to_owned(),
         "include/portable-sspi/portable_sspi_functions.h".to_owned(),
+        "include/portable-sspi/portable_sspi_other_names.h".to_owned(),
         "include/portable-sspi/secext.h".to_owned(),
         "include/portable-sspi/security.h".to_owned(),
         "include/portable-sspi/sspi.h".to_owned(),

@@ -3,6 +3,8 @@
 use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
 
+pub(crate) use cancellation::Uncancelled;
+
 /// The largest record of a user that is read, in bytes.
 const LARGEST_RECORD: usize = 1 << 20;
 
@@ -12,6 +14,12 @@ pub(crate) fn environment_is_trusted() -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: no pointer is involved.
     if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+        return false;
+    }
+    // Numbers that have become the same since do not count: the environment is the starter's still.
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
+    // SAFETY: no pointer is involved.
+    if unsafe { libc::issetugid() } != 0 {
         return false;
     }
     rustix::process::getuid() == rustix::process::geteuid()
@@ -52,5 +60,59 @@ pub(crate) fn user() -> Option<(String, String)> {
         let full = text(record.pw_gecos).unwrap_or_default();
         let full = full.split(',').next().unwrap_or_default().replace('&', &name);
         return Some((name, full));
+    }
+}
+
+/// Systems where a thread can end another one in the middle of a call (`pthread_cancel`).
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
+))]
+mod cancellation {
+    use std::ffi::c_int;
+
+    /// `PTHREAD_CANCEL_DISABLE`.
+    const DISABLE: c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
+
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+    }
+
+    /// The thread is not cancelled as long as this lives. In the middle of a call it would be at the next file that is read or random
+    /// number that is drawn: glibc unwinds it, which ends the process at the first frame of Rust's; musl leaves locks held.
+    pub(crate) struct Uncancelled(c_int);
+
+    impl Uncancelled {
+        pub(crate) fn new() -> Self {
+            let mut before = 0;
+            // SAFETY: the pointer is to a number of this function's.
+            unsafe { pthread_setcancelstate(DISABLE, &raw mut before) };
+            Self(before)
+        }
+    }
+
+    impl Drop for Uncancelled {
+        fn drop(&mut self) {
+            let mut before = 0;
+            // SAFETY: as above.
+            unsafe { pthread_setcancelstate(self.0, &raw mut before) };
+        }
+    }
+}
+
+#[cfg(not(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
+)))]
+mod cancellation {
+    /// Nothing is known of cancelled threads.
+    pub(crate) struct Uncancelled;
+
+    impl Uncancelled {
+        pub(crate) const fn new() -> Self {
+            Self
+        }
     }
 }
