@@ -295,3 +295,33 @@ fn the_last_message_has_room_or_is_cut() {
         assert_eq!(text[0], 0x55);
     }
 }
+
+#[test]
+fn handles_and_pointers_that_are_none() {
+    let client = acquire("NTLM", 2, Some(&identity("alice", "CORP", "secret"))).unwrap();
+    let server = acquire("NTLM", 1, None).unwrap();
+    expect(Side::new(SecHandle::default(), true).step(&[]).0, INVALID_HANDLE);
+    expect(Side::new(server, true).step(&[]).0, INVALID_HANDLE);
+    expect(Side::new(client, false).step(b"NTLMSSP").0, INVALID_HANDLE);
+    unsafe {
+        expect(DeleteSecurityContext(null()), INVALID_HANDLE);
+        expect(DeleteSecurityContext(&SecHandle { lower: usize::MAX, upper: usize::MAX }), INVALID_HANDLE);
+        expect(FreeCredentialsHandle(&SecHandle { lower: 1, upper: 2 }), INVALID_HANDLE);
+        expect(FreeContextBuffer(null_mut()), 0);
+        expect(FreeContextBuffer(0x1000 as *mut c_void), INVALID_HANDLE);
+        let nothing = AcceptSecurityContext(
+            &raw const server,
+            null(),
+            null(),
+            0,
+            0,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            null_mut(),
+        );
+        expect(nothing, INCOMPLETE_MESSAGE);
+        expect(FreeCredentialsHandle(&raw const client), 0);
+        expect(FreeCredentialsHandle(&raw const client), INVALID_HANDLE);
+    }
+}
