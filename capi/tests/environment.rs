@@ -15,6 +15,7 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
+use common::contexts::converse;
 use common::forms::*;
 use common::*;
 

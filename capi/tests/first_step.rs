@@ -13,6 +13,7 @@ mod common;
 
 use core::ptr::null_mut;
 
+use common::contexts::converse;
 use common::forms::*;
 use common::*;
 use portable_sspi_capi::abi::*;

@@ -11,6 +11,7 @@
 
 mod common;
 
+use common::contexts::converse;
 use common::forms::*;
 use common::*;
 use portable_sspi_capi::abi::*;

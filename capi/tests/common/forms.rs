@@ -473,17 +473,3 @@ pub fn log_on(client: &mut Peer, server: &mut Peer) -> u32 {
     let authenticate = up_to_the_last_step(client, server);
     server.step(&authenticate).0
 }
-
-/// Encrypts a message on one side and decrypts it on the other.
-#[track_caller]
-pub fn converse(from: &SecHandle, to: &SecHandle) {
-    let (mut data, mut token) = (*b"a message", [0; 16]);
-    let mut buffers = [buffer(&mut token, SECBUFFER_TOKEN), buffer(&mut data, SECBUFFER_DATA)];
-    let mut message = list(&mut buffers);
-    unsafe {
-        status(EncryptMessage(from, 0, &raw mut message, 0) as u32, 0, "EncryptMessage");
-        assert_ne!(&data, b"a message");
-        status(DecryptMessage(to, &raw mut message, 0, null_mut()) as u32, 0, "DecryptMessage");
-    }
-    assert_eq!(&data, b"a message");
-}
