@@ -75,7 +75,8 @@ impl Md5 {
 
     /// Appends a part.
     pub(crate) fn update(&mut self, part: &[u8]) {
-        let (head, rest) = part.split_at(self.missing().min(part.len()));
+        // What begins with a block needs no copy.
+        let (head, rest) = part.split_at((self.missing() % BLOCK).min(part.len()));
         self.fill(head);
         let blocks = rest.chunks_exact(BLOCK);
         let tail = blocks.remainder();
@@ -112,9 +113,25 @@ impl Md5 {
         self.state
     }
 
-    /// How many bytes the block that was begun still takes; none where none was begun.
+    /// How many bytes there are until the block ends, a whole block where none was begun.
     pub(super) const fn missing(&self) -> usize {
-        (BLOCK - self.used()) % BLOCK
+        BLOCK - self.used()
+    }
+
+    /// Appends `part`, which ends the block that was begun, and leaves it to the caller to run [`rounds`] with what it
+    /// returns, before the digest is asked for.
+    pub(super) fn complete(&mut self, part: &[u8]) -> Sums {
+        self.put(part);
+        sums(&self.block)
+    }
+
+    /// After [`complete`](Self::complete): appends `part`, and leaves it to the caller to run [`rounds`] over each whole
+    /// block of it, too.
+    pub(super) fn skip_blocks(&mut self, part: &[u8]) {
+        let blocks = part.chunks_exact(BLOCK);
+        let tail = blocks.remainder();
+        self.advance(part.len() - tail.len());
+        self.put(tail);
     }
 
     /// The state after the last whole block.
@@ -135,14 +152,21 @@ impl Md5 {
 
     /// Appends to the block that was begun, at most up to its end.
     fn fill(&mut self, bytes: &[u8]) {
-        let used = self.used();
-        match self.block.get_mut(used..used + bytes.len()) {
-            Some(to) if !bytes.is_empty() => to.copy_from_slice(bytes),
-            _ => return,
+        if bytes.is_empty() {
+            return;
         }
-        self.advance(bytes.len());
-        if used + bytes.len() == BLOCK {
+        self.put(bytes);
+        if self.used() == 0 {
             rounds(&mut self.state, &sums(&self.block), &mut Nothing);
+        }
+    }
+
+    /// As [`fill`](Self::fill), but runs over no block.
+    fn put(&mut self, bytes: &[u8]) {
+        let used = self.used();
+        if let Some(to) = self.block.get_mut(used..used + bytes.len()) {
+            to.copy_from_slice(bytes);
+            self.advance(bytes.len());
         }
     }
 }

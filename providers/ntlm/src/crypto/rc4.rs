@@ -126,6 +126,13 @@ impl<'r> WideRc4<'r> {
         Self { narrow, entries, place }
     }
 
+    /// As [`Rc4::apply`].
+    pub(super) fn apply(&mut self, data: &mut [u8]) {
+        for byte in data {
+            *byte ^= self.place.next_byte(&mut self.entries);
+        }
+    }
+
     /// The S-box and the place, apart, so that a loop can keep the place in registers.
     pub(super) const fn parts(&mut self) -> (&mut [u32; 256], &mut Place) {
         (&mut self.entries, &mut self.place)

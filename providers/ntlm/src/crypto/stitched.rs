@@ -9,49 +9,75 @@ use core::slice::ChunksExactMut;
 use crate::crypto::md5::{BLOCK, Between, Md5, Nothing, State, Sums, rounds, sums};
 use crate::crypto::rc4::{Place, Rc4, WideRc4};
 
+/// Shorter data is not worth widening the S-box and narrowing it again. A block at least, which is the most that MD5 can miss.
+const ENCRYPTED_FROM: usize = BLOCK;
+const DECRYPTED_FROM: usize = 3 * BLOCK;
+
 /// Appends `data` to `md5`, then encrypts it. `rc4` goes on by its length.
 pub(crate) fn hash_then_encrypt(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
-    let (head, blocks, tail) = cut(md5, data);
-    md5.update(head);
-    rc4.apply(head);
-    if !blocks.is_empty() {
-        let mut wide = WideRc4::new(rc4);
-        for block in blocks.chunks_exact_mut(BLOCK).filter_map(<[u8]>::first_chunk_mut) {
-            // The sums hold all that MD5 needs of the block, so RC4 may overwrite it.
-            let sums = sums(block);
-            stitched(&mut md5.state, &sums, &mut wide, block);
-        }
-        md5.advance(blocks.len());
+    if data.len() < ENCRYPTED_FROM {
+        md5.update(data);
+        rc4.apply(data);
+        return;
     }
-    md5.update(tail);
-    rc4.apply(tail);
+    let missing = md5.missing();
+    let (head, rest) = data.split_at(missing);
+    let mut now = md5.complete(head);
+    // Before RC4 overwrites it.
+    md5.skip_blocks(rest);
+
+    let mut wide = WideRc4::new(rc4);
+    // Where RC4 is. It goes by whole blocks from the start of `data` on, MD5 by those of its message.
+    let mut at = 0;
+    while let Some(next) = block(data, missing + at) {
+        // The sums hold all that MD5 needs of a block, so RC4 may overwrite it. They are made one block ahead: MD5, which
+        // everything else waits for, finds them ready.
+        let ahead = sums(next);
+        if let Some(block) = block_mut(data, at) {
+            stitched(&mut md5.state, &now, &mut wide, block);
+        }
+        now = ahead;
+        at += BLOCK;
+    }
+    if let Some(block) = block_mut(data, at) {
+        stitched(&mut md5.state, &now, &mut wide, block);
+        at += BLOCK;
+    } else {
+        rounds(&mut md5.state, &now, &mut Nothing);
+    }
+    wide.apply(data.get_mut(at..).unwrap_or_default());
 }
 
 /// Decrypts `data`, then appends it to `md5`. `rc4` goes on by its length.
 pub(crate) fn decrypt_then_hash(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
-    let (head, blocks, tail) = cut(md5, data);
-    rc4.apply(head);
-    md5.update(head);
-    match blocks.split_first_chunk_mut::<BLOCK>() {
-        Some((first, rest)) if !rest.is_empty() => {
-            rc4.apply(first);
-            let mut decrypted = sums(first);
-            let mut wide = WideRc4::new(rc4);
-            for block in rest.chunks_exact_mut(BLOCK).filter_map(<[u8]>::first_chunk_mut) {
-                // MD5 needs what RC4 has decrypted, so it follows one block behind.
-                stitched(&mut md5.state, &decrypted, &mut wide, block);
-                decrypted = sums(block);
-            }
-            rounds(&mut md5.state, &decrypted, &mut Nothing);
-            md5.advance(blocks.len());
-        }
-        _ => {
-            rc4.apply(blocks);
-            md5.update(blocks);
-        }
+    const LEAD: usize = 2 * BLOCK;
+    if data.len() < DECRYPTED_FROM {
+        rc4.apply(data);
+        md5.update(data);
+        return;
     }
-    rc4.apply(tail);
-    md5.update(tail);
+    let mut wide = WideRc4::new(rc4);
+    // MD5 needs what RC4 has decrypted, so it follows, and two blocks behind: what was just stored byte by byte is slow to
+    // be loaded in words.
+    let (lead, _) = data.split_at_mut(LEAD);
+    wide.apply(lead);
+    let missing = md5.missing();
+    let (head, _) = lead.split_at(missing);
+    let mut now = md5.complete(head);
+    // Where RC4 is, after its lead, and MD5, after what was missing.
+    let mut at = 0;
+    while data.len() - at >= LEAD + BLOCK {
+        let ahead = block(data, missing + at).map(sums).unwrap_or_default();
+        if let Some(block) = block_mut(data, LEAD + at) {
+            stitched(&mut md5.state, &now, &mut wide, block);
+        }
+        now = ahead;
+        at += BLOCK;
+    }
+    wide.apply(data.get_mut(LEAD + at..).unwrap_or_default());
+    rounds(&mut md5.state, &now, &mut Nothing);
+    md5.advance(at);
+    md5.update(data.get(missing + at..).unwrap_or_default());
 }
 
 /// One block of each: MD5 over the block that `sums` are of, RC4 over `block`.
@@ -61,6 +87,16 @@ fn stitched(state: &mut State, sums: &Sums, wide: &mut WideRc4<'_>, block: &mut 
     let mut rc4 = FourBytes { entries, place: *place, fours: block.chunks_exact_mut(4) };
     rounds(state, sums, &mut rc4);
     *place = rc4.place;
+}
+
+/// The block of `data` that begins at `at`, if it is a whole one.
+fn block(data: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
+    data.get(at..)?.first_chunk()
+}
+
+/// As [`block`].
+fn block_mut(data: &mut [u8], at: usize) -> Option<&mut [u8; BLOCK]> {
+    data.get_mut(at..)?.first_chunk_mut()
 }
 
 /// RC4 over a block, four bytes at a time.
@@ -80,13 +116,6 @@ impl Between for FourBytes<'_> {
             *b3 ^= self.place.next_byte(self.entries);
         }
     }
-}
-
-/// Cuts `data` where the blocks of `md5` begin and end.
-fn cut<'d>(md5: &Md5, data: &'d mut [u8]) -> (&'d mut [u8], &'d mut [u8], &'d mut [u8]) {
-    let (head, rest) = data.split_at_mut(md5.missing().min(data.len()));
-    let (blocks, tail) = rest.split_at_mut(rest.len() / BLOCK * BLOCK);
-    (head, blocks, tail)
 }
 
 #[cfg(test)]
