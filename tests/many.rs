@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use common::process::{self, Helper};
 use common::toy_provider::ToyProvider;
-use common::{context, key_directory, sspi, sspi_in};
+use common::{context, key_directory, sspi};
 use portable_sspi::{
     AcceptRequest, AcquireRequest, ApplicationKey, BlobRefused, Claims, Error, ExportAllError, ExportFlags,
     ExportOptions, HostKeyScope, Misuse, SecretArray, SecurityContext, Sspi, SspiConfig, Step, Unavailable,
@@ -27,6 +27,8 @@ type Context = Box<dyn SecurityContext>;
 
 const OPTIONS: ExportOptions = ExportOptions::from_flags(ExportFlags::DELETE_OLD);
 const HEADER: usize = 104;
+/// So many contexts with [`some_large`] states need several chunks, of many records each.
+const COUNT: usize = 2_000;
 
 #[test]
 #[ignore = "the helper process of the other tests"]
@@ -39,6 +41,17 @@ fn two_packages(directory: &Path) -> Sspi {
     Sspi::new(SspiConfig {
         packages: vec![Arc::new(ToyProvider::new("Toy")), Arc::new(ToyProvider::new("Other"))],
         host_key: HostKeyScope::user_directory(directory),
+        ..SspiConfig::default()
+    })
+    .unwrap()
+}
+
+/// A table whose contexts have states of two sizes. Of the small ones alone, it would take twenty thousand to fill some
+/// chunks, again for each way to break a stream: minutes on an emulated processor.
+fn some_large(scope: HostKeyScope) -> Sspi {
+    Sspi::new(SspiConfig {
+        packages: vec![Arc::new(ToyProvider::with_large_states("Toy", 4_000))],
+        host_key: scope,
         ..SspiConfig::default()
     })
     .unwrap()
@@ -282,8 +295,7 @@ fn borders(stream: &[u8]) -> Vec<usize> {
 #[test]
 fn a_broken_writer_gives_all_contexts_back_and_nobody_can_import() {
     let directory = key_directory();
-    let sspi = sspi(directory.path());
-    const COUNT: usize = 20_000;
+    let sspi = some_large(HostKeyScope::user_directory(directory.path()));
     for left in borders(&stream(&sspi, COUNT)) {
         let mut taken = Vec::new();
         let writer = Breaks { left, taken: &mut taken, before_failing: |_: &[u8]| {} };
@@ -309,8 +321,7 @@ fn chunks_are_whole(stream: &[u8]) -> bool {
 #[test]
 fn where_an_importer_was_first_each_context_lives_once() {
     let directory = key_directory();
-    let sspi = sspi(directory.path());
-    const COUNT: usize = 20_000;
+    let sspi = some_large(HostKeyScope::user_directory(directory.path()));
     let all = stream(&sspi, COUNT);
     let first_chunk_end = chunks(&all)[0].end;
     for left in borders(&all).into_iter().filter(|left| *left >= first_chunk_end) {
@@ -339,10 +350,9 @@ fn where_an_importer_was_first_each_context_lives_once() {
 /// Where nobody claims, nobody can withdraw either: an importer may have whatever was written.
 #[test]
 fn without_claims_what_was_written_is_not_given_back() {
-    const COUNT: usize = 20_000;
     let key = ApplicationKey::from_bytes(SecretArray::new([1; 32]));
     let scope = HostKeyScope::Application { key, claims: Claims::ReplaysPossible };
-    let sspi = sspi_in(scope, &[]);
+    let sspi = some_large(scope);
     let all = stream(&sspi, COUNT);
     for left in borders(&all) {
         let mut taken = Vec::new();
@@ -359,11 +369,11 @@ fn without_claims_what_was_written_is_not_given_back() {
 #[test]
 fn a_stream_cut_anywhere_shows_it() {
     let directory = key_directory();
-    let sspi = sspi(directory.path());
-    let whole = stream(&sspi, 20_000);
+    let sspi = some_large(HostKeyScope::user_directory(directory.path()));
+    let whole = stream(&sspi, COUNT);
     for length in borders(&whole) {
         // A stream of its own each time: an import uses it up.
-        let bytes = stream(&sspi, 20_000);
+        let bytes = stream(&sspi, COUNT);
         let (count, end) = import(&sspi, &bytes[..length]);
         let expected = match length {
             0..8 => BlobRefused::NotABlob,
@@ -377,7 +387,7 @@ fn a_stream_cut_anywhere_shows_it() {
         if count > 0 {
             assert_eq!(left, (0, Some(BlobRefused::AlreadyImported)), "cut at {length}");
         } else {
-            assert_eq!(left, (20_000, None), "refused before its claim, so not used up");
+            assert_eq!(left, (COUNT, None), "refused before its claim, so not used up");
         }
     }
 }
@@ -388,8 +398,7 @@ type Change<'a> = dyn Fn(&mut Vec<Vec<u8>>) + 'a;
 #[test]
 fn chunks_moved_repeated_dropped_or_exchanged_are_refused() {
     let directory = key_directory();
-    let sspi = sspi(directory.path());
-    const COUNT: usize = 20_000;
+    let sspi = some_large(HostKeyScope::user_directory(directory.path()));
     let parts = || {
         let bytes = stream(&sspi, COUNT);
         let chunks = chunks(&bytes).into_iter().map(|chunk| bytes[chunk].to_vec()).collect::<Vec<_>>();

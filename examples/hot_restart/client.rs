@@ -5,6 +5,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -37,21 +38,26 @@ struct Seen {
     services: BTreeSet<String>,
 }
 
-/// A process full of clients, until its standard input ends.
+/// A process full of clients, until its standard input ends. Says when those that stay have got their first answers.
 pub fn run(address: &str) -> Outcome<()> {
     let password = std::env::var(PASSWORD_VARIABLE)?;
     let end = Arc::new(AtomicBool::new(false));
+    let (answered, first_answers) = channel();
     let threads: Vec<_> = (0..FAITHFUL + FICKLE)
         .map(|number| {
+            let answered = (number < FAITHFUL).then(|| answered.clone());
             let (address, password, end) = (address.to_owned(), password.clone(), Arc::clone(&end));
             thread::spawn(move || {
                 let limit = if number < FAITHFUL { u64::MAX } else { SHORT };
-                let result = one_client(&address, &password, limit, &end);
+                let result = one_client(&address, &password, limit, &end, answered);
                 // The others need not go on for long when one has failed.
                 result.inspect_err(|_| end.store(true, Ordering::Relaxed))
             })
         })
         .collect();
+    drop(answered);
+    // Fewer where one fails, which drops its sender.
+    println!("{} clients have been answered", first_answers.iter().count());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     end.store(true, Ordering::Relaxed);
 
@@ -75,7 +81,13 @@ pub fn run(address: &str) -> Outcome<()> {
     Ok(())
 }
 
-fn one_client(address: &str, password: &str, limit: u64, end: &AtomicBool) -> Outcome<Seen> {
+fn one_client(
+    address: &str,
+    password: &str,
+    limit: u64,
+    end: &AtomicBool,
+    mut answered: Option<Sender<()>>,
+) -> Outcome<Seen> {
     let mut seen = Seen::default();
     while !end.load(Ordering::Relaxed) {
         let mut session = Session::log_on(address, "alice", password)?;
@@ -101,6 +113,9 @@ fn one_client(address: &str, password: &str, limit: u64, end: &AtomicBool) -> Ou
             }
             seen.services.insert(service.to_owned());
             received += 1;
+            if let Some(answered) = answered.take() {
+                answered.send(())?;
+            }
         }
         seen.messages += received;
     }

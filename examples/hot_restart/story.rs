@@ -1,7 +1,7 @@
 //! Starts everybody, restarts the service under load, and looks at how it ended.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -30,7 +30,12 @@ pub fn run() -> Outcome<()> {
     let mut admin = Session::log_on(address, "admin", &password)?;
     let mut clients = Vec::new();
     for _ in 0..CLIENT_PROCESSES {
-        clients.push(start(&["clients", address], &password)?);
+        let mut client = start(&["clients", address], &password)?;
+        let output = BufReader::new(client.stdout.take().ok_or("no output")?);
+        clients.push((client, output));
+    }
+    for (_, output) in &mut clients {
+        output.read_line(&mut String::new())?;
     }
     let mut pids = vec![admin.ask("who")?];
     for restart in 1..=RESTARTS {
@@ -57,8 +62,8 @@ pub fn run() -> Outcome<()> {
     }
 
     let mut messages = 0;
-    for client in clients {
-        messages += finish(client)?;
+    for (client, output) in clients {
+        messages += finish(client, output)?;
     }
     admin.ask("quit")?;
     println!("{messages} messages, {RESTARTS} restarts, nothing lost, repeated or out of order");
@@ -75,13 +80,14 @@ fn start(arguments: &[&str], password: &str) -> Outcome<Child> {
 }
 
 /// Tells a client process to end, and gives how many messages it exchanged.
-fn finish(mut client: Child) -> Outcome<u64> {
+fn finish(mut client: Child, mut output: BufReader<ChildStdout>) -> Outcome<u64> {
     drop(client.stdin.take());
-    let output = client.wait_with_output()?;
-    let text = String::from_utf8(output.stdout)?;
+    let mut text = String::new();
+    output.read_to_string(&mut text)?;
     print!("{text}");
-    if !output.status.success() {
-        return Err(format!("a client process ended with {}", output.status).into());
+    let status = client.wait()?;
+    if !status.success() {
+        return Err(format!("a client process ended with {status}").into());
     }
     let count = text.split_whitespace().next().ok_or("a client process said nothing")?;
     Ok(count.parse()?)

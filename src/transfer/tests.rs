@@ -214,9 +214,12 @@ fn many_claims_are_removed_little_by_little() {
     let left = claims();
     assert!((5_000..8_000).contains(&left), "{left}");
     for _ in 0..1_000 {
+        if !window.exists() {
+            return;
+        }
         export(&transfer, later, 1);
     }
-    assert!(!window.exists(), "{} left", claims());
+    panic!("{} left", claims());
 }
 
 /// Whoever may record claims can put what he likes beside them.

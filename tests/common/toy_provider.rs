@@ -16,6 +16,8 @@ const STATE_VERSION: u16 = 1;
 #[derive(Debug)]
 pub(crate) struct ToyProvider {
     info: &'static PackageInfo,
+    /// How many bytes more than the others some states have: see [`Self::ballast`].
+    large: usize,
 }
 
 impl ToyProvider {
@@ -28,7 +30,19 @@ impl ToyProvider {
             rpc_id: 0xFFFF,
             max_token: 16,
         };
-        Self { info: Box::leak(Box::new(info)) }
+        Self { info: Box::leak(Box::new(info)), large: 0 }
+    }
+
+    /// One whose states are of two sizes: a few fill what takes many of the small ones.
+    pub(crate) fn with_large_states(name: &'static str, large: usize) -> Self {
+        Self { large, ..Self::new(name) }
+    }
+
+    /// What the state of a context with that key carries besides: nothing, but for every sixteenth. A text, which is copied
+    /// as a whole and not byte by byte.
+    fn ballast(&self, key: &SecretArray<16>) -> String {
+        let large = key.expose()[0] % 16 == 0;
+        if large { "x".repeat(self.large) } else { String::new() }
     }
 }
 
@@ -75,21 +89,23 @@ impl Provider for ToyProvider {
 
     fn export_keeping_original(&self, context: &dyn SecurityContext) -> Result<PortableState, Error> {
         let context = context.as_any().downcast_ref::<ToyContext>().ok_or(Misuse::ForeignObject)?;
-        PortableState::encode(STATE_VERSION, &(&context.key, context.sent, context.received))
+        let ballast = self.ballast(&context.key);
+        PortableState::encode(STATE_VERSION, &(&context.key, context.sent, context.received, ballast))
     }
 
     fn import(&self, state: &PortableState) -> Result<Box<dyn SecurityContext>, Error> {
-        let (key, sent, received) = decode(state)?;
+        let (key, sent, received, ballast) = decode(state)?;
+        assert!(ballast == self.ballast(&key));
         Ok(Box::new(ToyContext { info: self.info, key, sent, received, token: token() }))
     }
 
     fn reset(&self, state: &PortableState) -> Result<PortableState, Error> {
-        let (key, _, _) = decode(state)?;
-        PortableState::encode(STATE_VERSION, &(&key, 0u32, 0u32))
+        let (key, _, _, ballast) = decode(state)?;
+        PortableState::encode(STATE_VERSION, &(&key, 0u32, 0u32, ballast))
     }
 }
 
-fn decode(state: &PortableState) -> Result<(SecretArray<16>, u32, u32), Error> {
+fn decode(state: &PortableState) -> Result<(SecretArray<16>, u32, u32, String), Error> {
     if state.version() != STATE_VERSION {
         return Err(BlobRefused::NewerVersion { found: state.version(), newest: STATE_VERSION }.into());
     }
