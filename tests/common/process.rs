@@ -56,7 +56,7 @@ impl Helper {
         };
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         change(&mut command);
-        let mut child = command.spawn().unwrap();
+        let mut child = spawn(&mut command).unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut helper = Self { child, output };
         assert_eq!(helper.line(), "ready");
@@ -112,6 +112,20 @@ impl Helper {
             .find_map(|line| line.split_once("helper: ").map(|(_, said)| said.to_owned()))
             .expect("an answer")
     }
+}
+
+/// Under Wine 8 a new process is now and then gone before it was one: `ERROR_INTERNAL_ERROR`, and nothing of it has run.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    const GONE: i32 = 1359;
+    for _ in 0..3 {
+        match command.spawn() {
+            Err(error) if cfg!(windows) && error.raw_os_error() == Some(GONE) => {
+                eprintln!("started again: {error}");
+            }
+            started => return started,
+        }
+    }
+    command.spawn()
 }
 
 /// Starts a helper, lets it go and gives its answer.
