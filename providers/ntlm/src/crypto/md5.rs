@@ -215,12 +215,19 @@ const ROTATIONS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 2
 /// it, but where the compiler sees all of the terms it adds in another order and puts it there: out of its sight, in a
 /// function of its own, MD5 is a tenth faster.
 #[inline(never)]
-pub(super) fn sums(block: &[u8; BLOCK]) -> Sums {
+pub(super) fn put_sums(to: &mut Sums, block: &[u8; BLOCK]) {
     let mut words = [0; 16];
     for (word, bytes) in words.iter_mut().zip(block.chunks_exact(4)) {
         *word = bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
     }
-    sums_of(&words)
+    *to = sums_of(&words);
+}
+
+/// As [`put_sums`].
+pub(super) fn sums(block: &[u8; BLOCK]) -> Sums {
+    let mut sums = Sums::default();
+    put_sums(&mut sums, block);
+    sums
 }
 
 /// [`sums`] of the last block of a message that is one block and a digest long. The compiler has three quarters of the
