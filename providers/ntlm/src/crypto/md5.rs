@@ -209,7 +209,7 @@ const CONSTANTS: Sums = [
 /// By how many bits each of four steps rotates, by round.
 const ROTATIONS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
-/// Adds message words and constants for a whole block, ahead of [`rounds`].
+/// Puts into `to` the sums of message words and constants for a whole block, ahead of [`rounds`].
 ///
 /// Each step of MD5 waits for the one before it, so a block takes as long as that chain. `a + word + constant` is not on
 /// it, but where the compiler sees all of the terms it adds in another order and puts it there: out of its sight, in a
@@ -223,7 +223,7 @@ pub(super) fn put_sums(to: &mut Sums, block: &[u8; BLOCK]) {
     *to = sums_of(&words);
 }
 
-/// As [`put_sums`].
+/// As [`put_sums`], for a block by itself.
 pub(super) fn sums(block: &[u8; BLOCK]) -> Sums {
     let mut sums = Sums::default();
     put_sums(&mut sums, block);
