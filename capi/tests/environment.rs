@@ -15,7 +15,6 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-use common::contexts::converse;
 use common::forms::*;
 use common::*;
 
@@ -200,6 +199,7 @@ mod account_file {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
+    use super::common::contexts::converse;
     use super::*;
 
     #[test]
