@@ -1,4 +1,5 @@
-//! The programs of `examples/c`: client, server and worker, each a process of its own, over TCP.
+//! Sources that compile unchanged on Windows: the programs of `examples/c`, client, server and worker, each a process of its own, over
+//! TCP; and what else programs take from its headers.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a failing test says where")]
@@ -10,7 +11,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use programs::{COMPILERS, compile, is_there, skipped, source, succeeded};
+use programs::{COMPILERS, compile, is_there, library, skipped, source, succeeded};
 
 const PROGRAMS: [&str; 3] = ["client", "server", "worker"];
 
@@ -141,5 +142,68 @@ fn they_compile_unchanged_for_windows_itself() {
             .output()
             .unwrap();
         succeeded(compiler, &output);
+    }
+}
+
+/// What Windows' headers let a program write, besides calling functions by their names.
+const AS_ON_WINDOWS: &str = r#"
+#include <security.h>
+int main(void)
+{
+    INIT_SECURITY_INTERFACE entry = InitSecurityInterface;
+    PSecurityFunctionTable table = entry();
+    ACQUIRE_CREDENTIALS_HANDLE_FN acquire = table->AcquireCredentialsHandle;
+    SEC_WINNT_AUTH_IDENTITY identity;
+    PSEC_WINNT_AUTH_IDENTITY of_identity = &identity;
+    SecPkgContext_StreamSizes sizes;
+    PSecPkgContext_Names names = NULL;
+    SECURITY_PSTR text = NULL;
+    CredHandle credential = {0, 0};
+    TimeStamp expiry;
+    expiry.QuadPart = 0x0000000100000002;
+    (void)acquire; (void)of_identity; (void)sizes; (void)names; (void)text;
+    if (expiry.LowPart != 2 || expiry.HighPart != 1 || expiry.u.LowPart != 2)
+        return 1;
+    if (SEC_SUCCESS(table->QueryContextAttributes(&credential, SECPKG_ATTR_STREAM_SIZES, &sizes)))
+        return 2;
+    switch (table->FreeCredentialHandle(&credential)) {
+    case SEC_E_INVALID_HANDLE: break;
+    case SEC_E_WRONG_PRINCIPAL: case SEC_E_TIME_SKEW: case SEC_I_INCOMPLETE_CREDENTIALS: default: return 3;
+    }
+    return SECURITY_ENTRYPOINT_ANSI[0] == 'I' && NEGOSSP_NAME_A[0] == 'N' && NTLMSP_NAME_A[0] == 'N' ? 0 : 4;
+}
+"#;
+
+#[test]
+fn what_programs_for_windows_write_compiles() {
+    let directory = tempfile::tempdir().unwrap();
+    let (program, binary) = (directory.path().join("as.c"), directory.path().join("as"));
+    for (compiler, options) in COMPILERS {
+        if !is_there(compiler) {
+            return skipped("no gcc or g++ (Debian: gcc, g++)");
+        }
+        for (define, wide) in [("", None), ("UNICODE", None), ("UNICODE", Some("-fshort-wchar"))] {
+            let define = format!("{}{define}\n", if define.is_empty() { "" } else { "#define " });
+            // Wide text, which is UTF-16 with that option alone.
+            let text = "const SEC_WCHAR *wide(void); const SEC_WCHAR *wide(void) { return L\"NTLM\"; }\n";
+            let text = if wide.is_some() { text } else { "" };
+            fs::write(&program, format!("{define}{AS_ON_WINDOWS}{text}")).unwrap();
+            let output = Command::new(compiler)
+                .args(options)
+                .args(wide)
+                .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
+                .arg(source("include"))
+                .arg(&program)
+                .args(["-x", "none"])
+                .arg(library())
+                .arg("-o")
+                .arg(&binary)
+                .output()
+                .unwrap();
+            succeeded(compiler, &output);
+            let mut run = Command::new(&binary);
+            run.env("LD_LIBRARY_PATH", library().parent().unwrap());
+            succeeded("as on Windows", &run.output().unwrap());
+        }
     }
 }

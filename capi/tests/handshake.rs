@@ -447,3 +447,24 @@ fn row_44_what_is_no_context_is_not_deleted() {
         status(delete(&again), 0, format_args!("row 44: {way:?}"));
     }
 }
+
+#[test]
+fn rows_21_to_25_a_token_that_has_no_room_is_kept_in_each_step() {
+    let client = acquire("NTLM", 2, Some(&identity("alice", "CORP", "secret"))).unwrap();
+    let server = acquire("NTLM", 1, Some(&identity("alice", "CORP", "secret"))).unwrap();
+    let (mut client, mut server) = (Side::new(client, true), Side::new(server, false));
+    let (status, token) = client.step_into(&[], 0);
+    expect(status, BUFFER_TOO_SMALL);
+    assert_eq!(token.len(), 0);
+    expect(client.step_into(&[], 4).0, BUFFER_TOO_SMALL);
+    let (_, negotiate) = client.step(&[]);
+    expect(server.step_into(&negotiate, 8).0, BUFFER_TOO_SMALL);
+    let (_, challenge) = server.step(&negotiate);
+    expect(client.step_into(&challenge, 8).0, BUFFER_TOO_SMALL);
+    expect(client.step_into(&challenge, 0).0, BUFFER_TOO_SMALL);
+    expect(client.step(b"another").0, OUT_OF_SEQUENCE);
+    let (status, authenticate) = client.step(&challenge);
+    assert_eq!(status, OK);
+    assert_eq!(server.step(&authenticate).0, OK);
+    converse(&client.context, &server.context);
+}

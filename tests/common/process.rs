@@ -114,7 +114,7 @@ impl Helper {
     }
 }
 
-/// Under Wine 8 a new process is now and then gone before it was one: `ERROR_INTERNAL_ERROR`, and nothing of it has run.
+/// Under Wine 8, a new process was once gone before it was one: `ERROR_INTERNAL_ERROR`, and nothing of it had run.
 fn spawn(command: &mut Command) -> std::io::Result<Child> {
     const GONE: i32 = 1359;
     for _ in 0..3 {

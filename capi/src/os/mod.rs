@@ -1,5 +1,8 @@
 //! What the operating system tells: the names of host and user, and whether the environment can be trusted. One file for
-//! each family of systems, with the same functions.
+//! each family of systems, with the same functions. And what it does to threads.
+
+mod cancellation;
+pub(crate) use cancellation::Uncancelled;
 
 #[cfg(unix)]
 mod unix;

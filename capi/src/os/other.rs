@@ -14,12 +14,3 @@ pub(crate) const fn host_name() -> Option<String> {
 pub(crate) const fn user() -> Option<(String, String)> {
     None
 }
-
-/// No thread is cancelled in the middle of a call.
-pub(crate) struct Uncancelled;
-
-impl Uncancelled {
-    pub(crate) const fn new() -> Self {
-        Self
-    }
-}

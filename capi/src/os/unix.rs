@@ -3,8 +3,6 @@
 use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
 
-pub(crate) use cancellation::Uncancelled;
-
 /// The largest record of a user that is read, in bytes.
 const LARGEST_RECORD: usize = 1 << 20;
 
@@ -60,59 +58,5 @@ pub(crate) fn user() -> Option<(String, String)> {
         let full = text(record.pw_gecos).unwrap_or_default();
         let full = full.split(',').next().unwrap_or_default().replace('&', &name);
         return Some((name, full));
-    }
-}
-
-/// Systems where a thread can end another one in the middle of a call (`pthread_cancel`).
-#[cfg(any(
-    target_vendor = "apple",
-    target_os = "freebsd",
-    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
-))]
-mod cancellation {
-    use std::ffi::c_int;
-
-    /// `PTHREAD_CANCEL_DISABLE`.
-    const DISABLE: c_int = if cfg!(target_vendor = "apple") { 0 } else { 1 };
-
-    unsafe extern "C" {
-        fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
-    }
-
-    /// The thread is not cancelled as long as this lives. In the middle of a call it would be at the next file that is read or random
-    /// number that is drawn: glibc unwinds it, which ends the process at the first frame of Rust's; musl leaves locks held.
-    pub(crate) struct Uncancelled(c_int);
-
-    impl Uncancelled {
-        pub(crate) fn new() -> Self {
-            let mut before = 0;
-            // SAFETY: the pointer is to a number of this function's.
-            unsafe { pthread_setcancelstate(DISABLE, &raw mut before) };
-            Self(before)
-        }
-    }
-
-    impl Drop for Uncancelled {
-        fn drop(&mut self) {
-            let mut before = 0;
-            // SAFETY: as above.
-            unsafe { pthread_setcancelstate(self.0, &raw mut before) };
-        }
-    }
-}
-
-#[cfg(not(any(
-    target_vendor = "apple",
-    target_os = "freebsd",
-    all(target_os = "linux", any(target_env = "gnu", target_env = "musl"))
-)))]
-mod cancellation {
-    /// Nothing is known of cancelled threads.
-    pub(crate) struct Uncancelled;
-
-    impl Uncancelled {
-        pub(crate) const fn new() -> Self {
-            Self
-        }
     }
 }

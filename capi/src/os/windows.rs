@@ -30,12 +30,3 @@ fn text(get: impl Fn(*mut u16, *mut u32) -> i32) -> Option<String> {
     let end = buffer.iter().position(|unit| *unit == 0)?;
     String::from_utf16(buffer.get(..end)?).ok().filter(|name| !name.is_empty())
 }
-
-/// No thread is cancelled in the middle of a call.
-pub(crate) struct Uncancelled;
-
-impl Uncancelled {
-    pub(crate) const fn new() -> Self {
-        Self
-    }
-}

@@ -12,7 +12,9 @@ use crate::crypto::rc4::{Place, Rc4, WideRc4};
 
 /// Shorter data is not worth widening the S-box and narrowing it again. A block at least, which is the most that MD5 can miss.
 const ENCRYPTED_FROM: usize = BLOCK;
-const DECRYPTED_FROM: usize = 3 * BLOCK;
+const DECRYPTED_FROM: usize = LEAD + BLOCK;
+/// How far RC4 is ahead of MD5 in [`decrypt_then_hash`].
+const LEAD: usize = 2 * BLOCK;
 
 /// Appends `data` to `md5`, then encrypts it. `rc4` goes on by its length.
 pub(crate) fn hash_then_encrypt(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
@@ -52,7 +54,6 @@ pub(crate) fn hash_then_encrypt(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
 
 /// Decrypts `data`, then appends it to `md5`. `rc4` goes on by its length.
 pub(crate) fn decrypt_then_hash(md5: &mut Md5, rc4: &mut Rc4, data: &mut [u8]) {
-    const LEAD: usize = 2 * BLOCK;
     if data.len() < DECRYPTED_FROM {
         rc4.apply(data);
         md5.update(data);
