@@ -514,6 +514,30 @@ fn other_names_are_those_of_windows() {
     succeeded(compiler, &output);
 }
 
+/// The library is not built for it here: what counts is where the header says that the halves are.
+#[test]
+fn the_halves_of_a_number_lie_as_a_big_endian_processor_has_them() {
+    let compiler = "s390x-linux-gnu-gcc";
+    if !is_there(compiler) {
+        return skipped("no compiler for s390x (Debian: gcc-s390x-linux-gnu, libc6-dev-s390x-cross)");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("halves.c");
+    let mut text = "#include <security.h>\n".to_owned();
+    for (index, (member, place)) in
+        [("LowPart", 4), ("HighPart", 0), ("u.LowPart", 4), ("u.HighPart", 0)].into_iter().enumerate()
+    {
+        text += &format!(
+            "typedef char at{index}[__builtin_offsetof(TimeStamp, {member}) == {place} ? 1 : -1];\n"
+        );
+    }
+    std::fs::write(&program, text).unwrap();
+    let include = source("include");
+    let output =
+        Command::new(compiler).args(["-fsyntax-only", "-I"]).arg(include).arg(&program).output().unwrap();
+    succeeded(compiler, &output);
+}
+
 #[test]
 fn the_headers_are_c_and_c_plus_plus_in_every_combination() {
     let directory = tempfile::tempdir().unwrap();
